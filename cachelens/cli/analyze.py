@@ -1,0 +1,53 @@
+"""`cachelens analyze`. In: captures. Out: where their prompt tokens went, as a report."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cachelens.cli import options
+from cachelens.cli.capacity import parse_tokens
+from cachelens.cli.console import Console
+from cachelens.cli.outputs import plan
+from cachelens.cli.progress import Bar, stderr_is_terminal
+from cachelens.model.options import AnalyzeOptions, IngestOptions
+
+
+def analyze(
+    traces: options.Traces,
+    capacity: Annotated[
+        str, typer.Option("--capacity", metavar="TOKENS", help="Size of the cache: 200k, 8m, 131_072, inf.")
+    ] = "inf",
+    page_size: options.PageSize = 1,
+    output_format: options.Format = None,
+    output: options.OutputFiles = None,
+    force: options.Force = False,
+    input_format: options.InputFormat = None,
+    encoding: options.Encoding = IngestOptions.encoding,
+    render: options.RenderOrder = None,
+    strict: options.Strict = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    color: options.ColorWhen = options.Color.AUTO,
+) -> None:
+    """Say where the prompt tokens of captured traffic went, and why the cache missed.
+
+    Replays a prefix cache with least-recently-used eviction. Every prompt token is accounted for: hit,
+    fresh, or computed again for a reason. Then the edits that broke a prefix, most tokens lost first.
+
+    TRACE is a capture: a file, a folder, a glob, or `-` for standard input, compressed or not; or one folder
+    written by `cachelens ingest`.
+    """
+    console = Console(quiet, verbose, color.value)
+    model = AnalyzeOptions(parse_tokens(capacity, page_size), page_size)
+    reading = options.ingest_options(input_format, encoding, render, strict)
+    outputs = plan("result", output, output_format, force, traces)
+    from cachelens.pipeline import analyze as run
+    from cachelens.pipeline import load
+
+    with Bar(visible=not quiet and stderr_is_terminal()) as progress:
+        result = run(load(traces, reading, progress), model, progress)
+    if not outputs.shows_people:
+        console.warn_skipped(result.trace.skipped)
+    outputs.write(result, console)

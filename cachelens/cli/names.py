@@ -1,0 +1,15 @@
+"""What `cachelens list` lists: registries by the name of the list. One line per registry."""
+
+from __future__ import annotations
+
+from cachelens.registry import Entry, Registry
+
+NAMED = Registry(
+    "list",
+    {
+        "formats": Entry("cachelens.ingest.formats:FORMATS", "containers of captures, for --input-format"),
+        "dialects": Entry("cachelens.ingest.dialects:DIALECTS", "wire APIs that are understood"),
+        "encodings": Entry("cachelens.tokens.encodings:ENCODINGS", "token encodings, for --encoding"),
+        "outputs": Entry("cachelens.report.renderers:RENDERERS", "output formats, for --format and -o"),
+    },
+)

@@ -1,0 +1,21 @@
+"""The commands. Each is one module and one line here."""
+
+from __future__ import annotations
+
+from cachelens.registry import Entry, Registry
+
+VERBS = Registry(
+    "command",
+    {
+        "analyze": Entry(
+            "cachelens.cli.analyze:analyze", "Say where prompt tokens went and why the cache missed."
+        ),
+        "simulate": Entry(
+            "cachelens.cli.simulate:simulate", "Hit rates over cache sizes, beside the best possible."
+        ),
+        "ingest": Entry(
+            "cachelens.cli.ingest:ingest", "Write captures as columnar tables, to be read again."
+        ),
+        "list": Entry("cachelens.cli.list_:list_names", "List the names that options accept."),
+    },
+)

@@ -1,0 +1,398 @@
+"""Which request continues which: predecessors, lineages, sessions.
+
+In: calls in order of start, with their prompts as rows. Out: `Lineages`. Bodies of concurrent sessions lie
+interleaved in one file, so order alone says nothing; the prompts do:
+
+1. A request continues the earlier request whose whole prompt is the longest prefix of its own. Where
+   several prompts are equal, the one whose reply it sends back (tool call ids, then text), then the one
+   with the same session key, then the latest that nobody continues yet.
+2. If that request is already continued, or there is none, an edit may have broken the prefix: the request
+   continues the tip of the lineage it holds most of, if it sends back that tip's reply, or holds at least
+   half of the tip's messages including its last one, and shares its tools or its system prompt.
+3. Otherwise it starts a lineage: as a fork where (1) found a request that is already continued.
+
+Lineages join into one session by explicit keys, forks, a prompt that is an argument of another's tool
+call (sub-agents), and a first user message that another lineage with other tools has too (title calls).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cachelens.ingest.intern import Contents, SegmentTrie
+from cachelens.ingest.reader import Call
+from cachelens.model.kinds import KIND_CODE, ROLE_CODE
+
+_HEAD_KINDS = frozenset({KIND_CODE["tools"], KIND_CODE["system"]})
+_TOOL_CALL = KIND_CODE["tool_call"]
+_USER = KIND_CODE["user"]
+_REPLY_ROLES = frozenset({ROLE_CODE["assistant"], ROLE_CODE["tool"]})
+#: Share of the tip's message tokens a request must hold to continue it across an edit.
+_HELD_SHARE = 0.5
+#: Lineages that are compared for one content: the latest ones.
+_LINEAGES_PER_CONTENT = 64
+
+
+@dataclass(slots=True)
+class Lineages:
+    """Per request: `predecessor` (-1: none), `lineage` and `session` (numbers in order of first sight), and
+    `parent`, the predecessor or the request that spawned this one (-1: none)."""
+
+    predecessor: list[int]
+    lineage: list[int]
+    session: list[int]
+    parent: list[int]
+
+
+@dataclass(slots=True)
+class _Lineage:
+    """A lineage under construction: its tip and what the tip's prompt holds."""
+
+    tip: int
+    held: Counter[int] = field(default_factory=Counter)
+    head: frozenset[int] = frozenset()
+    tokens: int = 0
+    last: int = -1
+
+
+@dataclass
+class _Finder:
+    calls: Sequence[Call]
+    contents: Contents
+    trie: SegmentTrie
+    tokens: Sequence[int]
+
+    def __post_init__(self) -> None:
+        count = len(self.calls)
+        self.predecessor = [-1] * count
+        self.lineage = [-1] * count
+        self.parent = [-1] * count
+        self.continued = [False] * count
+        self.lineages: list[_Lineage] = []
+        self.row_node: dict[int, int] = {-1: 0}  # segment row -> content-trie node
+        self.node_next: dict[tuple[int, int], int] = {}
+        self.node_parent = [-1]
+        self.ended: defaultdict[int, list[int]] = defaultdict(
+            list
+        )  # node -> requests whose prompt ends there
+        self.by_content: defaultdict[int, list[int]] = defaultdict(list)  # message content -> lineages
+        self.by_reply_id: dict[int, int] = {}  # call id string -> request that generated it
+        self.by_reply_text: dict[int, int] = {}  # assistant content -> request that generated it
+
+    def run(self) -> None:
+        for index, call in enumerate(self.calls):
+            node = self._node(call.last_row)
+            found = self._extended(index, node)
+            if found >= 0 and not self.continued[found]:
+                self._continue(index, found)
+            else:
+                tip = self._broken(index, found)
+                if tip >= 0:
+                    self._continue(index, tip)
+                else:
+                    self._start(index, found)
+            self.ended[node].append(index)
+            self._note_reply(index)
+
+    # -- rows and nodes
+
+    def path(self, row: int, stop: int = -1) -> list[int]:
+        """Rows from after `stop` to `row`."""
+        rows = []
+        parent = self.trie.parent
+        while row != stop and row >= 0:
+            rows.append(row)
+            row = parent[row]
+        return rows[::-1]
+
+    def content(self, row: int) -> int:
+        return self.trie.parts[self.trie.part[row]].content
+
+    def _node(self, row: int) -> int:
+        """The content-trie node of a row: rows that differ only in markers or paths share it."""
+        pending = []
+        while (node := self.row_node.get(row)) is None:
+            pending.append(row)
+            row = self.trie.parent[row]
+        for row in reversed(pending):
+            key = (node, self.content(row))
+            following = self.node_next.get(key)
+            if following is None:
+                following = self.node_next[key] = len(self.node_parent)
+                self.node_parent.append(node)
+            self.row_node[row] = node = following
+        return node
+
+    # -- finding the predecessor
+
+    def _extended(self, index: int, node: int) -> int:
+        """The request whose prompt is the longest prefix of this one's, -1 when there is none."""
+        equal = True
+        while node > 0:
+            candidates = self.ended.get(node)
+            if candidates and equal:
+                candidates = [c for c in candidates if self._repeats(index, c)]
+            if candidates:
+                return self._choose(index, candidates)
+            node = self.node_parent[node]
+            equal = False
+        return -1
+
+    def _repeats(self, index: int, earlier: int) -> bool:
+        """Whether a request with the same prompt as `earlier` is that request tried again.
+
+        Concurrent sessions may send equal prompts too: they differ in their tool call ids, or are first
+        requests that were all answered.
+        """
+        before, now = self.calls[earlier], self.calls[index]
+        same = before.last_row == now.last_row
+        return same and (self.predecessor[earlier] >= 0 or not before.replied)
+
+    def _choose(self, index: int, candidates: list[int]) -> int:
+        if len(candidates) == 1:
+            return candidates[0]
+        echoed = self._echoed(index)
+        key = self.calls[index].session_key
+        return max(
+            candidates,
+            key=lambda c: (
+                echoed.get(c, 0),
+                key is not None and self.calls[c].session_key == key,
+                not self.continued[c],
+                c,
+            ),
+        )
+
+    def _echoed(self, index: int) -> dict[int, int]:
+        """Requests whose replies this prompt sends back: 2 by tool call id, 1 by text."""
+        found: dict[int, int] = {}
+        for row in self.path(self.calls[index].last_row):
+            part = self.trie.parts[self.trie.part[row]]
+            by_id = self.by_reply_id.get(part.call_id, -1) if part.call_id >= 0 else -1
+            if by_id >= 0:
+                found[by_id] = 2
+            elif (by_text := self.by_reply_text.get(part.content, -1)) >= 0:
+                found.setdefault(by_text, 1)
+        return found
+
+    def _broken(self, index: int, extended: int) -> int:
+        """The lineage tip that this request continues across an edit, -1 when there is none."""
+        rows = self.path(self.calls[index].last_row)
+        parts = [self.trie.parts[self.trie.part[row]] for row in rows]
+        messages = [part for part in parts if part.kind not in _HEAD_KINDS]
+        head = frozenset(part.content for part in parts if part.kind in _HEAD_KINDS)
+        lineages: set[int] = set()
+        for part in messages:
+            lineages.update(self.by_content.get(part.content, ())[-_LINEAGES_PER_CONTENT:])
+        echoed = self._echoed(index)
+        lineages.update(self.lineage[request] for request in echoed)
+        counts = Counter(part.content for part in messages)
+        last_at = {part.content: at for at, part in enumerate(messages)}
+        replies_after = _suffix_any([part.role in _REPLY_ROLES for part in messages])
+        shared = self._shared_tokens(extended)
+        best, best_score = -1, (0, 0, -1)
+        for number in lineages:
+            lineage = self.lineages[number]
+            echo = echoed.get(lineage.tip, 0)
+            held = sum(
+                min(count, counts[content]) * self.tokens[content]
+                for content, count in lineage.held.items()
+                if content in counts
+            )
+            if not self._continues(lineage, echo, held, head, last_at, replies_after) or held <= shared:
+                continue
+            score = (echo, held, lineage.tip)
+            if score > best_score:
+                best, best_score = lineage.tip, score
+        return best
+
+    def _continues(
+        self,
+        lineage: _Lineage,
+        echo: int,
+        held: int,
+        head: frozenset[int],
+        last_at: dict[int, int],
+        replies_after: list[bool],
+    ) -> bool:
+        if echo == 2:
+            return True
+        if not (head & lineage.head) and (head or lineage.head):
+            return False
+        if echo:
+            return True
+        at = last_at.get(lineage.last, -1)
+        return at >= 0 and replies_after[at] and held >= _HELD_SHARE * lineage.tokens > 0
+
+    def _shared_tokens(self, extended: int) -> int:
+        """Message tokens held by extending `extended`, which another request already continues."""
+        if extended < 0:
+            return 0
+        return sum(
+            self.tokens[part.content]
+            for row in self.path(self.calls[extended].last_row)
+            if (part := self.trie.parts[self.trie.part[row]]).kind not in _HEAD_KINDS
+        )
+
+    # -- recording
+
+    def _continue(self, index: int, before: int) -> None:
+        self.predecessor[index] = self.parent[index] = before
+        self.continued[before] = True
+        number = self.lineage[before]
+        self.lineage[index] = number
+        lineage = self.lineages[number]
+        if self.node_is_prefix(before, index):
+            rows = self._rows_after(index, before)
+        else:
+            lineage.held.clear()
+            lineage.tokens = 0
+            lineage.head = frozenset()
+            rows = self.path(self.calls[index].last_row)
+        self._hold(lineage, number, rows)
+        lineage.tip = index
+
+    def _rows_after(self, index: int, before: int) -> list[int]:
+        """Rows of a prompt beyond the content-trie node where an earlier prompt, its prefix, ends."""
+        end = self.row_node[self.calls[before].last_row]
+        rows = []
+        row = self.calls[index].last_row
+        while row >= 0 and self.row_node[row] != end:
+            rows.append(row)
+            row = self.trie.parent[row]
+        return rows[::-1]
+
+    def node_is_prefix(self, before: int, index: int) -> bool:
+        """Whether the prompt of `before` is a full prefix of that of `index`, content by content."""
+        end = self.row_node[self.calls[before].last_row]
+        node = self.row_node[self.calls[index].last_row]
+        while node > end:
+            node = self.node_parent[node]
+        return node == end
+
+    def _start(self, index: int, forked_from: int) -> None:
+        self.predecessor[index] = self.parent[index] = forked_from
+        number = self.lineage[index] = len(self.lineages)
+        lineage = _Lineage(index)
+        self.lineages.append(lineage)
+        self._hold(lineage, number, self.path(self.calls[index].last_row))
+
+    def _hold(self, lineage: _Lineage, number: int, rows: list[int]) -> None:
+        head = set()
+        for row in rows:
+            part = self.trie.parts[self.trie.part[row]]
+            if part.kind in _HEAD_KINDS:
+                head.add(part.content)
+                continue
+            lineage.held[part.content] += 1
+            lineage.tokens += self.tokens[part.content]
+            lineage.last = part.content
+            known = self.by_content[part.content]
+            if not known or known[-1] != number:
+                known.append(number)
+        if head:
+            lineage.head = lineage.head | head
+
+    def _note_reply(self, index: int) -> None:
+        call = self.calls[index]
+        for row in self.path(call.output_row, call.last_row):
+            part = self.trie.parts[self.trie.part[row]]
+            if part.call_id >= 0:
+                self.by_reply_id[part.call_id] = index
+            self.by_reply_text[part.content] = index
+
+
+def _suffix_any(flags: list[bool]) -> list[bool]:
+    """For each place: whether any later place is set."""
+    result, seen = [False] * len(flags), False
+    for at in range(len(flags) - 1, -1, -1):
+        result[at] = seen
+        seen = seen or flags[at]
+    return result
+
+
+def find_lineages(
+    calls: Sequence[Call], contents: Contents, trie: SegmentTrie, tokens: Sequence[int]
+) -> Lineages:
+    """Predecessors, lineages and sessions of `calls`, which are in order of start.
+
+    `tokens` are the lengths of the contents.
+    """
+    finder = _Finder(calls, contents, trie, tokens)
+    finder.run()
+    session = _Sessions(finder).run()
+    return Lineages(finder.predecessor, finder.lineage, session, finder.parent)
+
+
+class _Sessions:
+    """Joins lineages into sessions (union-find over lineage numbers)."""
+
+    def __init__(self, finder: _Finder) -> None:
+        self.finder = finder
+        self.leader = list(range(len(finder.lineages)))
+
+    def _find(self, number: int) -> int:
+        while self.leader[number] != number:
+            self.leader[number] = self.leader[self.leader[number]]
+            number = self.leader[number]
+        return number
+
+    def _join(self, one: int, other: int) -> None:
+        one, other = self._find(one), self._find(other)
+        self.leader[max(one, other)] = min(one, other)
+
+    def run(self) -> list[int]:
+        finder, calls = self.finder, self.finder.calls
+        by_key: dict[str, int] = {}
+        roots: list[int] = []
+        seen: set[int] = set()
+        for index, call in enumerate(calls):
+            lineage = finder.lineage[index]
+            for key in (call.session_key, call.parent_key):
+                if key is not None:
+                    self._join(by_key.setdefault(key, lineage), lineage)
+            if finder.predecessor[index] >= 0:
+                self._join(finder.lineage[finder.predecessor[index]], lineage)
+            if lineage not in seen:
+                seen.add(lineage)
+                if finder.predecessor[index] < 0:
+                    roots.append(index)
+        self._spawned(roots)
+        self._side_calls(roots)
+        numbers: dict[int, int] = {}
+        return [numbers.setdefault(self._find(lineage), len(numbers)) for lineage in finder.lineage]
+
+    def _user_contents(self, index: int) -> list[int]:
+        finder = self.finder
+        parts = (
+            finder.trie.parts[finder.trie.part[row]] for row in finder.path(finder.calls[index].last_row)
+        )
+        return [part.content for part in parts if part.kind == _USER]
+
+    def _spawned(self, roots: list[int]) -> None:
+        """A lineage whose first prompt holds a string argument of another request's tool call."""
+        finder = self.finder
+        for index in roots:
+            for content in self._user_contents(index):
+                calls = finder.contents.prompt_arguments.get(finder.contents.digest[content], ())
+                spawners = [
+                    finder.by_reply_text[c] for c in calls if finder.by_reply_text.get(c, index) < index
+                ]
+                if spawners:
+                    finder.parent[index] = max(spawners)
+                    self._join(finder.lineage[max(spawners)], finder.lineage[index])
+                    break
+
+    def _side_calls(self, roots: list[int]) -> None:
+        """Lineages with different tools or system prompt that open with the same user message."""
+        finder = self.finder
+        latest: dict[bytes, list[int]] = {}
+        for index in roots:
+            head = finder.lineages[finder.lineage[index]].head
+            for content in self._user_contents(index):
+                others = latest.setdefault(finder.contents.digest[content], [])
+                if others and finder.lineages[finder.lineage[others[-1]]].head != head:
+                    self._join(finder.lineage[others[-1]], finder.lineage[index])
+                others.append(index)

@@ -1,0 +1,1 @@
+"""The nouns every other package speaks: tables, Trace, Outcome, Result, units. No behaviour but validation."""

@@ -1,0 +1,25 @@
+"""Everything, exact. In: any document. Out: its JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cachelens.report.renderers.base import DocumentKind, RenderOptions
+
+if TYPE_CHECKING:
+    from cachelens.model.result import Curve, Result
+
+
+class Json:
+    """`cachelens.model.result.encode`, of which docs/result.schema.json is the schema."""
+
+    name = "json"
+    suffixes = (".json",)
+    documents: frozenset[DocumentKind] = frozenset({"result", "curve"})
+    binary = False
+
+    def render(self, document: Result | Curve, options: RenderOptions) -> bytes:
+        """Indented UTF-8 JSON with a final newline; `options` change nothing."""
+        from cachelens.model.result import encode
+
+        return encode(document)

@@ -1,0 +1,1 @@
+"""Benchmarks, run by hand, and tests of the traces they are fed."""

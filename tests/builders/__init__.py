@@ -1,0 +1,1 @@
+"""Builders of small capture files, so that tests need no blobs."""

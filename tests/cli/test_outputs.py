@@ -1,0 +1,237 @@
+"""Outputs are checked before the work, complete when they exist, and never overwritten unasked."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from cachelens.cli import outputs, run
+from cachelens.errors import InputError
+from cachelens.model.result import decode
+from tests.cli.fakes import Stages
+
+
+def test_files_by_suffix(stages: Stages, capfd: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(
+            [
+                "simulate",
+                "x",
+                "--curve",
+                "-o",
+                "c.csv",
+                "-o",
+                "c.png",
+                "-o",
+                "C.SVG",
+                "-o",
+                "c.txt",
+                "-o",
+                "c.json",
+            ]
+        )
+        == 0
+    )
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.splitlines() == [f"Wrote {name}" for name in ("c.csv", "c.png", "C.SVG", "c.txt", "c.json")]
+    assert Path("c.csv").read_text().startswith("capacity_tokens,")
+    assert Path("c.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("C.SVG").read_text().startswith("<?xml")
+    assert Path("c.txt").read_text().startswith("cachelens 0.1.0")
+    assert json.loads(Path("c.json").read_text())["prompt_tokens"] == 6_100_000
+
+
+def test_stdout_is_the_report_alone(stages: Stages, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["analyze", "x", "--format", "json"]) == 0
+    out, err = capfdbinary.readouterr()
+    assert decode(out) == stages.result
+    assert err == b"cachelens: warning: records skipped: 1 bad-json, 2 no-request-body\n"
+
+
+def test_dash_is_stdout_beside_files(stages: Stages, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", "x", "-o", "-", "-o", "r.json", "--format", "terminal"]) == 0
+    out, err = capfd.readouterr()
+    assert out.startswith("cachelens 0.1.0")
+    assert err == "Wrote r.json\n"
+    assert decode(Path("r.json").read_bytes()) == stages.result
+
+
+def test_quiet_says_nothing(stages: Stages, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", "x", "-q", "-o", "r.json"]) == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_format_names_what_the_suffix_does_not(stages: Stages) -> None:
+    assert run(["analyze", "x", "-o", "report", "--format", "json"]) == 0
+    assert decode(Path("report").read_bytes()) == stages.result
+
+
+def _folder() -> None:
+    Path("there").mkdir()
+    Path("there.json").write_text("old")
+    Path("x.json").write_text("capture")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-o", "r.pdf"], "r.pdf: the suffix names no output format\n  suffixes: .txt, .json"),
+        (["-o", "r"], "the suffix names no output format"),
+        (["-o", "r.csv"], "csv does not show this kind of report\n  formats: terminal, json"),
+        (["-o", "r.json", "--format", "terminal"], "--format terminal applies to no output"),
+        (["-o", "there.json"], "there.json: exists already\n  --force overwrites it"),
+        (["-o", "there", "--format", "json"], "is a folder"),
+        (["-o", "nowhere/r.json"], "folder nowhere does not exist"),
+        (["-o", "r.json", "-o", "./r.json"], "named twice"),
+        (["-o", "-", "-o", "-"], "named twice"),
+        (["-o", "", "--format", "json"], "is a folder"),
+        (["-o", "x.json", "--force"], "is an input of this very run"),
+    ],
+)
+def test_refused_before_the_work(
+    stages: Stages, capfd: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    _folder()
+    assert run(["analyze", "x.json", *arguments]) == 2
+    assert said in capfd.readouterr().err
+    assert stages.calls == {}
+    assert Path("there.json").read_text() == "old"
+    assert Path("x.json").read_text() == "capture"
+
+
+def test_folder_without_permission(
+    stages: Stages, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert run(["analyze", "x", "-o", "r.json"]) == 2
+    assert "cannot be written to" in capfd.readouterr().err
+    assert stages.calls == {}
+
+
+def test_force_overwrites_in_one_step(stages: Stages) -> None:
+    _folder()
+    Path("link.json").symlink_to("there.json")
+    assert run(["analyze", "y", "-o", "link.json", "--force"]) == 0
+    assert Path("link.json").is_symlink()
+    assert decode(Path("there.json").read_bytes()) == stages.result
+
+
+def test_mode_follows_the_umask(stages: Stages) -> None:
+    before = os.umask(0o027)
+    try:
+        assert run(["analyze", "x", "-o", "r.json"]) == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(Path("r.json").stat().st_mode) == 0o640
+
+
+def test_a_failed_run_leaves_nothing(stages: Stages) -> None:
+    stages.failing = InputError("unreadable")
+    assert run(["analyze", "x", "-o", "r.json"]) == 2
+    assert list(Path().iterdir()) == []
+
+
+def test_a_failed_write_leaves_nothing(
+    stages: Stages, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(source: object, target: object) -> None:
+        assert [path.name for path in Path().iterdir()] == [os.path.basename(str(source))]
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(outputs.os, "replace", fail)
+    assert run(["analyze", "x", "-o", "r.json"]) == 2
+    assert "r.json: No space left on device" in capfd.readouterr().err
+    assert list(Path().iterdir()) == []
+
+
+def test_devices_are_written_to_not_replaced(stages: Stages) -> None:
+    assert run(["analyze", "x", "-o", "/dev/null", "--format", "json"]) == 0
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_pipe_by_name_is_written_to(stages: Stages) -> None:
+    os.mkfifo("pipe")
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(Path("pipe").read_bytes()))
+    reader.start()
+    assert run(["analyze", "x", "-o", "pipe", "--format", "json"]) == 0
+    reader.join()
+    assert decode(got[0]) == stages.result
+    assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+
+
+def test_stages_get_what_was_asked_for(stages: Stages) -> None:
+    arguments = [
+        "--capacity",
+        "200k",
+        "--page-size",
+        "16",
+        "--input-format",
+        "har",
+        "--encoding",
+        "cl100k_base",
+    ]
+    assert run(["analyze", "a", "b", *arguments, "--render", "system-first", "--strict"]) == 0
+    (names, reading), (model,) = stages.calls["load"], stages.calls["analyze"]
+    assert names == ["a", "b"]
+    assert (reading.input_format, reading.encoding, reading.render, reading.strict) == (
+        "har",
+        "cl100k_base",
+        "system-first",
+        True,
+    )
+    assert (model.capacity_tokens, model.page_size) == (200_000, 16)
+
+
+def test_simulate_asks_for_sizes_or_a_curve(stages: Stages) -> None:
+    assert run(["simulate", "a", "--capacity", "200k,10%"]) == 0
+    (options,) = stages.calls["curve"]
+    assert (options.points, options.capacities, options.marked_capacity_tokens) == (0, (200_000, 0.1), None)
+    assert run(["simulate", "a"]) == 0
+    assert stages.calls["curve"][0].capacities == (0.01, 0.03, 0.1, 0.3, 1.0)
+    assert run(["simulate", "a", "--curve", "--capacity", "200k", "--points", "9", "--page-size", "8"]) == 0
+    (options,) = stages.calls["curve"]
+    assert (options.points, options.capacities, options.marked_capacity_tokens) == (9, (), 200_000)
+    assert options.page_size == 8
+
+
+def test_verbose_shows_more_breaks(stages: Stages, capfd: pytest.CaptureFixture[str]) -> None:
+    run(["analyze", "x"])
+    short = capfd.readouterr().out
+    run(["analyze", "x", "-v"])
+    assert len(capfd.readouterr().out.splitlines()) == len(short.splitlines()) + 2
+
+
+def test_ingest(stages: Stages, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["ingest", "x", "-o", "new/tables"]) == 0
+    assert stages.calls["write"] == (Path("new/tables"), False)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "Wrote new/tables: 84 requests\n" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("full", "--force"), ("file", "is a file"), ("file/below", "is not a folder")]
+)
+def test_ingest_refuses_before_the_work(
+    stages: Stages, capfd: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    Path("full").mkdir()
+    Path("full/x").write_text("")
+    Path("file").write_text("")
+    assert run(["ingest", "x", "-o", name]) == 2
+    assert said in capfd.readouterr().err
+    assert stages.calls == {}
+
+
+def test_ingest_with_force(stages: Stages) -> None:
+    Path("full").mkdir()
+    Path("full/x").write_text("")
+    assert run(["ingest", "x", "-o", "full", "--force"]) == 0
+    assert stages.calls["write"] == (Path("full"), True)

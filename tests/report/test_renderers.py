@@ -1,0 +1,117 @@
+"""Renderers: the registry agrees with the files, bytes are reproducible, nothing is lost on the way."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import cachelens.report.renderers as renderers
+from cachelens.model.result import Curve, CurvePoint, decode
+from cachelens.report.plots import PLOTS
+from cachelens.report.renderers import RENDERERS
+from cachelens.report.renderers.base import RenderOptions
+from tests.report import builders
+
+OPTIONS = RenderOptions()
+
+
+def test_registry_and_files_agree() -> None:
+    folder = Path(renderers.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "base"}
+    assert {
+        entry.target.partition(":")[0].rpartition(".")[2] for entry in RENDERERS.entries.values()
+    } == modules
+    plots = {path.stem for path in (folder.parent / "plots").glob("*.py")} - {"__init__", "figure"}
+    assert {entry.target.partition(":")[0].rpartition(".")[2] for entry in PLOTS.entries.values()} == plots
+    suffixes = [suffix for name in RENDERERS for suffix in RENDERERS.load(name).suffixes]
+    assert len(suffixes) == len(set(suffixes))
+    assert all(RENDERERS.load(name).name == name for name in RENDERERS)
+
+
+@pytest.mark.parametrize("name", list(RENDERERS))
+def test_same_document_same_bytes(name: str) -> None:
+    renderer = RENDERERS.load(name)()
+    made = {"result": builders.session, "curve": lambda: builders.curve(marked=200_000)}
+    for kind in renderer.documents:
+        first = renderer.render(made[kind](), OPTIONS)
+        assert first
+        assert renderer.render(made[kind](), OPTIONS) == first
+
+
+@pytest.mark.parametrize("name", [n for n in RENDERERS if "result" not in RENDERERS.load(n).documents])
+def test_other_documents_are_refused(name: str) -> None:
+    with pytest.raises(TypeError):
+        RENDERERS.load(name)().render(builders.session(), OPTIONS)
+
+
+def test_json_is_the_result_and_comes_back() -> None:
+    result = builders.session()
+    assert decode(RENDERERS.load("json")().render(result, OPTIONS)) == result
+    curve = builders.curve(200_000)
+    data = RENDERERS.load("json")().render(curve, OPTIONS)
+    assert msgspec.json.decode(data, type=Curve) == curve
+
+
+def test_csv_holds_every_point_exactly() -> None:
+    curve = builders.curve(points=(CurvePoint(10, 1), CurvePoint(20, 2, 3)), prompt_tokens=8)
+    rows = list(csv.DictReader(RENDERERS.load("csv")().render(curve, OPTIONS).decode().splitlines()))
+    assert [tuple(row.values()) for row in rows] == [
+        ("10", "1", "", "0.125", ""),
+        ("20", "2", "3", "0.25", "0.375"),
+    ]
+    asked = msgspec.structs.replace(curve, capacities=(20,))
+    assert len(RENDERERS.load("csv")().render(asked, OPTIONS).splitlines()) == 2
+
+
+def test_plot_names_its_lines_and_nothing_of_the_machine() -> None:
+    text = RENDERERS.load("svg")().render(builders.curve(200_000), OPTIONS).decode()
+    for label in ("LRU", "perfect eviction", "infinite cache: 90.5 %", "200 k: LRU 27.5 %, best 56.2 %"):
+        assert f">{label}</text>" in text
+    for leak in ("<dc:date>", "matplotlib.org", "Matplotlib v"):
+        assert leak not in text
+    assert b"Software" not in RENDERERS.load("png")().render(builders.curve(), OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        builders.curve(points=(), ideal_hit_tokens=0),
+        builders.curve(points=(CurvePoint(0, 0),), ideal_hit_tokens=0),
+        builders.curve(points=(CurvePoint(7, 5),), ideal_hit_tokens=5, prompt_tokens=10),
+        builders.curve(points=(CurvePoint(7, 10, 10),), ideal_hit_tokens=10, prompt_tokens=10),
+        builders.curve(
+            points=(CurvePoint(7, 10, 10),), ideal_hit_tokens=10, prompt_tokens=10, marked_capacity_tokens=7
+        ),
+        builders.curve(points=(), ideal_hit_tokens=0, prompt_tokens=0),
+    ],
+)
+def test_small_curves_are_drawn_and_shown(curve: Curve) -> None:
+    for name in ("svg", "png", "terminal", "csv", "json"):
+        assert RENDERERS.load(name)().render(curve, OPTIONS)
+
+
+def test_plot_ignores_configuration_and_keeps_no_global_state(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\n")
+    code = (
+        "import sys, hashlib\n"
+        "from tests.report import builders\n"
+        "from cachelens.report.renderers import RENDERERS\n"
+        "from cachelens.report.renderers.base import RenderOptions\n"
+        "data = RENDERERS.load('svg')().render(builders.curve(200_000), RenderOptions())\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+        "import matplotlib; assert matplotlib.rcParams['svg.hashsalt'] is None\n"
+        "print(hashlib.sha256(data).hexdigest())\n"
+    )
+    root = Path(__file__).parents[2]
+    digests = set()
+    for extra in ({}, {"MATPLOTLIBRC": str(tmp_path), "PYTHONHASHSEED": "7"}):
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(root), **extra}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        digests.add(done.stdout)
+    assert len(digests) == 1

@@ -1,0 +1,192 @@
+"""The screens: golden outputs, their limits, and that no figure is claimed that the Result does not hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from cachelens.model.kinds import OUTCOMES
+from cachelens.model.result import Curve, Result, check
+from cachelens.model.skips import SkipReport
+from cachelens.report.renderers.base import RenderOptions
+from cachelens.report.renderers.terminal import Terminal
+from cachelens.report.terminal.screen import ColorDepth, Page
+from cachelens.report.untrusted import width
+from tests.report import builders
+from tests.report.golden import compare
+
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
+WIDTHS = (80, 100, 160)
+
+
+def show(document: Result | Curve, page: Page | None = None, verbose: bool = False) -> str:
+    return Terminal().render(document, RenderOptions(page or Page(), verbose)).decode()
+
+
+def append_only() -> Result:
+    rows = [
+        builders.row(n, {"hit": 1000 * (n - 1), "fresh": 1000} if n > 1 else {"fresh": 1000})
+        for n in range(1, 6)
+    ]
+    return builders.result(
+        rows, engine={"name": "ideal", "capacity_tokens": None}, trace={"encoding": "exact"}
+    )
+
+
+def hostile() -> Result:
+    """Everything at once, everything long, everything trying to escape."""
+    bad = "\x1b[2J\u202e\u200b[red]漢字\r\n\ud800" * 300
+    rows = []
+    for number in range(1, 3001):
+        outcomes = dict.fromkeys(OUTCOMES, 10**9 + number)
+        found = builders.broken(
+            10**9 + number, kind=bad, component=bad, path=bad, name=bad, token_offset=10**9, char_offset=10**9
+        )
+        rows.append(
+            builders.row(
+                number,
+                outcomes,
+                lineage_id=f"{bad}{number}",
+                reported_cached_tokens=5,
+                break_=found if number > 1 else None,
+            )
+        )
+    skipped = tuple(
+        SkipReport(bad + str(n), bad, 10**6, tuple(range(10**6, 10**6 + 5)), bad) for n in range(50)
+    )
+    trace = {
+        "sources": (bad,) * 40,
+        "encoding": bad,
+        "lineages": 3000,
+        "skipped": skipped,
+        "skipped_records": 50 * 10**6,
+        "notes": (bad,) * 30,
+    }
+    return builders.result(rows, trace=trace, engine={"name": bad, "policy": bad})
+
+
+@pytest.mark.parametrize("columns", [80, 100, 160])
+@pytest.mark.parametrize("name", ["session", "append-only", "curve", "sizes"])
+def test_golden(name: str, columns: int) -> None:
+    documents = {
+        "session": builders.session,
+        "append-only": append_only,
+        "curve": lambda: builders.curve(marked=200_000),
+        "sizes": sizes,
+    }
+    compare(f"{name}.{columns}.txt", show(documents[name](), Page(columns)).encode())
+
+
+def sizes() -> Curve:
+    curve = builders.curve()
+    return msgspec.structs.replace(curve, capacities=tuple(p.capacity_tokens for p in curve.points[5:30:6]))
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("make", [builders.session, append_only, hostile, builders.curve, sizes])
+def test_every_screen_fits(make, columns: int, ascii_only: bool) -> None:  # type: ignore[no-untyped-def]
+    text = show(make(), Page(columns, ascii_only))
+    lines = text.splitlines()
+    assert len(lines) <= 40
+    assert max(map(width, lines)) <= columns
+    assert not set(text) & {"\x1b", "\x9b", "\u202e", "\u200b", "\r", "\ud800"}
+    assert text.isascii() or not ascii_only
+
+
+def test_builders_are_consistent() -> None:
+    for result in (builders.session(), append_only(), hostile()):
+        check(result)
+
+
+@pytest.mark.parametrize("depth", ["16", "256", "truecolor"])
+def test_color_changes_nothing_but_color(depth: ColorDepth) -> None:
+    for document in (builders.session(), builders.curve(200_000)):
+        plain = show(document)
+        colored = show(document, replace(Page(), color=depth))
+        assert colored != plain
+        assert [line.rstrip() for line in _SGR.sub("", colored).splitlines()] == plain.splitlines()
+        assert all(line.count("\x1b[0m") * 2 == line.count("\x1b[") for line in colored.splitlines())
+
+
+def test_append_only_says_so() -> None:
+    text = show(append_only())
+    assert "append-only: every prompt extends the one before it in its lineage" in text
+    assert "exact token ids" in text
+    assert "approximate" not in text
+    assert "perfect eviction" not in text  # an unlimited cache has no eviction
+
+
+def test_unrelated_requests_are_not_called_append_only() -> None:
+    rows = [builders.row(n, {"fresh": 10}, previous_request_id=None, lineage_id=f"l{n}") for n in (1, 2)]
+    text = show(builders.result(rows))
+    assert "no request continues another" in text
+    assert "append-only" not in text
+
+
+def test_breaks_are_counted_in_full_and_shown_in_part() -> None:
+    result = builders.session()
+    assert "7 of 83 prompts do not extend the one before" in show(result)
+    assert (
+        len(re.findall(r"^ +\d+ .* (changed|inserted|removed|reordered|truncated) ", show(result), re.M)) == 5
+    )
+    found = re.findall(
+        r"^ +(\d+) .* (?:changed|inserted|removed|reordered|truncated) ", show(result, verbose=True), re.M
+    )
+    assert found == ["84", "72", "60", "48", "36", "24", "12"]
+
+
+def test_headline_figures_are_those_of_the_totals() -> None:
+    rows = [
+        builders.row(1, {"fresh": 1000}),
+        builders.row(2, {"hit": 1000, "fresh": 500}),
+        builders.row(
+            3, {"hit": 100, "divergence": 1300, "fresh": 100, "capacity": 400}, break_=builders.broken(1300)
+        ),
+    ]
+    text = show(builders.result(rows, optimal_hit_tokens=1450))
+    assert re.search(r"prompt tokens +4.40 k +sent again 2.80 k +of which computed again 1.70 k", text)
+    assert re.search(r"computed +3.30 k +75.0 % +fresh 1.60 k +prefill amplification 2.06x", text)
+    assert re.search(r"best possible +1.50 k +34.1 % hit with an infinite cache", text)
+    assert "33.0 % with this size and perfect eviction" in text
+    assert "hit 25.0 %   " in text
+    assert "diverged 29.5 %" in text
+    assert "evicted 9.1 %" in text
+
+
+def test_reported_tokens_are_compared_on_the_requests_that_report() -> None:
+    rows = [
+        builders.row(1, {"fresh": 1000}),
+        builders.row(2, {"hit": 800, "fresh": 200}, reported_cached_tokens=700),
+    ]
+    text = show(builders.result(rows))
+    assert re.search(
+        r"reported by server +70.0 % +700 of 1.00 k tokens by its own count +10.0 pp from the simulation",
+        text,
+    )
+    assert "on 1 of 2 requests" in text
+    assert "reported by server" not in show(builders.result(rows[:1]))
+
+
+def test_empty_and_single_point_curves_are_shown() -> None:
+    text = show(builders.curve(points=(), ideal_hit_tokens=0))
+    assert "infinite cache hits 0 %" in text
+    assert "no capacity to show" in text
+
+
+def test_marked_capacity_is_always_in_the_table() -> None:
+    text = show(builders.curve(marked=123_456))
+    assert re.search(r"^ +123 k .* marked$", text, re.M)
+
+
+def test_asked_capacities_are_the_table_in_their_order() -> None:
+    curve = builders.curve()
+    asked = (curve.points[9].capacity_tokens, curve.points[3].capacity_tokens)
+    text = show(msgspec.structs.replace(curve, capacities=asked))
+    table = text[text.index("cache size") :].splitlines()[1:]
+    assert len(table) == 2
+    assert float(table[0].split()[0]) > float(table[1].split()[0])
+    assert "█" not in text
