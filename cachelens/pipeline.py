@@ -183,8 +183,9 @@ def _breaks(
     tokens = trace.requests["prompt_tokens"].to_list()
     decode = _decoder(trace)
     kind = trace.contents.kind
+    dialects = trace.requests["dialect"].to_list()
     for request, before in enumerate(trace.predecessor.tolist()):
-        if before < 0:
+        if before < 0 or dialects[request] == "hashes":
             continue
         moved = namespaces[request] != namespaces[before]
         shared = forest.common_depth(int(prompts[before]), int(prompts[request]))
@@ -193,7 +194,7 @@ def _breaks(
         then = trace.segments.path(int(trace.last_segment[before]))
         now = trace.segments.path(int(trace.last_segment[request]))
         content = trace.segments.content
-        same = same_prefix(content[then], content[now])
+        same = same_prefix(content[then].astype(np.int64), content[now].astype(np.int64))
         spans = retransmitted(
             content[then].tolist(), content[now].tolist(), trace.contents, lambda c: int(kind[c]), same
         )
@@ -276,7 +277,6 @@ def _totals(trace: Trace, prompt_tokens: Int64, totals: Int64, cache: LruReplay)
     some = prompt_tokens > 0
     ratios = cache.hit[some] / prompt_tokens[some]
     reported = trace.requests.filter(trace.requests["reported_cache_read_tokens"].is_not_null())
-    parts = ("uncached", "cache_read", "cache_write_5m", "cache_write_1h")
     return Totals(
         prompt_tokens=prompt,
         hit_tokens=hit,
@@ -290,9 +290,7 @@ def _totals(trace: Trace, prompt_tokens: Int64, totals: Int64, cache: LruReplay)
         mean_hit_ratio=float(ratios.mean()) if len(ratios) else 0.0,
         prefill_amplification=(prompt - hit) / sums["fresh"] if sums["fresh"] else None,
         reported_cached_tokens=int(reported["reported_cache_read_tokens"].sum()) if len(reported) else None,
-        reported_prompt_tokens=(
-            sum(int(reported[f"reported_{part}_tokens"].sum()) for part in parts) if len(reported) else None
-        ),
+        reported_prompt_tokens=int(reported["reported_prompt_tokens"].sum()) if len(reported) else None,
     )
 
 

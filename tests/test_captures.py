@@ -59,7 +59,11 @@ def flat(trace: Trace) -> pl.DataFrame:
 def test_lineages_sessions_and_breaks(capture: str) -> None:
     requests, lineages, sessions, breaks = EXPECTED[capture]
     result = result_of(capture)
-    assert (result.trace.requests, result.trace.lineages, result.trace.sessions) == (requests, lineages, sessions)
+    assert (result.trace.requests, result.trace.lineages, result.trace.sessions) == (
+        requests,
+        lineages,
+        sessions,
+    )
     assert [row.request_id for row in result.requests if row.break_] == breaks
     assert result.trace.skipped == ()
 

@@ -49,8 +49,9 @@ class Exchange:
 
     `record` is the 1-based line or entry in its source. `request` is the JSON body, `response` the
     JSON body or SSE text, both undecoded (empty: not captured). Times are microseconds since the
-    epoch, UTC, whole milliseconds; None when the container has none. `elided` is set by formats that
-    shortened the record through `ReadContext.shorten`: the part of the body that was left out.
+    epoch, UTC: starts in whole milliseconds, ends in tenths of one; None when the container has none.
+    `elided` is set by formats that shortened the record through `ReadContext.shorten`: the part of the
+    body that was left out.
     `usage` is a usage object found beside the bodies.
     """
 

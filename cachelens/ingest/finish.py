@@ -78,7 +78,9 @@ def finish(calls: list[Call], contents: Contents, trie: SegmentTrie, facts: Inge
         last_output=last_output,
         predecessor=np.array(lineages.predecessor, dtype=np.int64),
         skipped=facts.skipped,
-        encoding="exact" if ordered and all(call.dialect == "tokens" for call in ordered) else facts.encoding,
+        encoding="exact"
+        if ordered and all(call.dialect in ("tokens", "hashes") for call in ordered)
+        else facts.encoding,
         render=facts.render,
         sources=facts.sources,
         notes=(*facts.notes, *_notes(ordered)),
@@ -96,7 +98,8 @@ def row_depths(parent: model.Int32, row_tokens: model.Int64) -> model.Int64:
 def _rows_by_use(calls: Sequence[Call], trie: SegmentTrie) -> model.Int64:
     """Old row numbers in order of first use by a prompt or reply."""
     seen = bytearray(len(trie.parent))
-    parent, order = trie.parent, []
+    parent = trie.parent
+    order: list[int] = []
     for call in calls:
         for row in (call.last_row, call.output_row):
             fresh = []
@@ -141,6 +144,8 @@ def _contents(
     contents: Contents, order: model.Int64, tokens: model.Int64, offsets: model.Int64, ids: model.UInt32
 ) -> model.Contents:
     """Contents in a new order; those that no row uses are left out."""
+    if np.array_equal(order, np.arange(len(contents))):
+        return _contents_as_they_are(contents, tokens, offsets, ids)
     lengths = np.diff(offsets)[order]
     starts = np.zeros(len(order) + 1, dtype=np.int64)
     np.cumsum(lengths, out=starts[1:])
@@ -152,6 +157,21 @@ def _contents(
         framing=np.frombuffer(contents.framing, dtype=np.int64)[order].astype(np.int32),
         offsets=starts,
         ids=ids[source],
+    )
+
+
+def _contents_as_they_are(
+    contents: Contents, tokens: model.Int64, offsets: model.Int64, ids: model.UInt32
+) -> model.Contents:
+    """Contents that were first seen in order of first use already: nothing is copied."""
+    framing = np.frombuffer(contents.framing, dtype=np.int64).astype(np.int32)
+    return model.Contents(
+        kind=np.frombuffer(contents.kind, dtype=np.uint8),
+        bytes=np.frombuffer(contents.bytes, dtype=np.int64),
+        tokens=tokens,
+        framing=framing,
+        offsets=offsets,
+        ids=ids,
     )
 
 
@@ -201,6 +221,7 @@ def _requests(
             tokens if call.output_tokens is None else call.output_tokens
             for call, tokens in zip(calls, output_tokens, strict=True)
         ],
+        "reported_prompt_tokens": reported("prompt"),
         "reported_uncached_tokens": reported("uncached"),
         "reported_cache_read_tokens": reported("cache_read"),
         "reported_cache_write_5m_tokens": reported("cache_write_5m"),

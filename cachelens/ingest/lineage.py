@@ -29,6 +29,8 @@ _HEAD_KINDS = frozenset({KIND_CODE["tools"], KIND_CODE["system"]})
 _TOOL_CALL = KIND_CODE["tool_call"]
 _USER = KIND_CODE["user"]
 _REPLY_ROLES = frozenset({ROLE_CODE["assistant"], ROLE_CODE["tool"]})
+#: Requests of which nothing but tokens is known: no edit can be told from a new conversation.
+_WITHOUT_ROLES = frozenset({"tokens", "hashes"})
 #: Share of the tip's message tokens a request must hold to continue it across an edit.
 _HELD_SHARE = 0.5
 #: Lineages that are compared for one content: the latest ones.
@@ -82,8 +84,8 @@ class _Finder:
         self.by_reply_text: dict[int, int] = {}  # assistant content -> request that generated it
 
     def run(self) -> None:
-        for index, call in enumerate(self.calls):
-            node = self._node(call.last_row)
+        for index in range(len(self.calls)):
+            node = self._node(self.prefix_row(index))
             found = self._extended(index, node)
             if found >= 0 and not self.continued[found]:
                 self._continue(index, found)
@@ -97,6 +99,11 @@ class _Finder:
             self._note_reply(index)
 
     # -- rows and nodes
+
+    def prefix_row(self, index: int) -> int:
+        """Where the part of a prompt ends that a continuation must begin with."""
+        call = self.calls[index]
+        return call.last_row if call.prefix_row is None else call.prefix_row
 
     def path(self, row: int, stop: int = -1) -> list[int]:
         """Rows from after `stop` to `row`."""
@@ -179,6 +186,8 @@ class _Finder:
 
     def _broken(self, index: int, extended: int) -> int:
         """The lineage tip that this request continues across an edit, -1 when there is none."""
+        if self.calls[index].dialect in _WITHOUT_ROLES:
+            return -1
         rows = self.path(self.calls[index].last_row)
         parts = [self.trie.parts[self.trie.part[row]] for row in rows]
         messages = [part for part in parts if part.kind not in _HEAD_KINDS]
@@ -256,9 +265,9 @@ class _Finder:
 
     def _rows_after(self, index: int, before: int) -> list[int]:
         """Rows of a prompt beyond the content-trie node where an earlier prompt, its prefix, ends."""
-        end = self.row_node[self.calls[before].last_row]
+        end = self.row_node[self.prefix_row(before)]
         rows = []
-        row = self.calls[index].last_row
+        row = self.prefix_row(index)
         while row >= 0 and self.row_node[row] != end:
             rows.append(row)
             row = self.trie.parent[row]
@@ -266,8 +275,8 @@ class _Finder:
 
     def node_is_prefix(self, before: int, index: int) -> bool:
         """Whether the prompt of `before` is a full prefix of that of `index`, content by content."""
-        end = self.row_node[self.calls[before].last_row]
-        node = self.row_node[self.calls[index].last_row]
+        end = self.row_node[self.prefix_row(before)]
+        node = self.row_node[self.prefix_row(index)]
         while node > end:
             node = self.node_parent[node]
         return node == end

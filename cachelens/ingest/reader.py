@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 from xxhash import xxh3_128_digest
 
+from cachelens.ingest.block_paths import BlockPaths, whole_blocks
 from cachelens.ingest.dialects import DIALECTS
 from cachelens.ingest.dialects.base import BadBody, Body, Dialect, Part, Reply, Usage
 from cachelens.ingest.exchange import Exchange, TokenRequest
@@ -25,13 +26,20 @@ from cachelens.model.kinds import KIND_CODE, KINDS, ROLE_CODE
 _SYSTEM = KIND_CODE["system"]
 #: Replies kept so that a later request can continue one by `previous_response_id`.
 _KEPT_REPLIES = 4096
+#: Claims of a dialect from which on no other is asked, and from which on it needs no more evidence.
+_CERTAIN, _LIKELY = 1.0, 0.5
 #: What decoding raises on a body that is not what it should be.
 DECODE_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 @dataclass(slots=True)
 class Call:
-    """One request on the interned tables. `last_row`: end of its prompt; `output_row`: end of prompt plus reply."""
+    """One request on the interned tables.
+
+    `last_row`: end of its prompt; `output_row`: end of prompt plus reply; `prefix_row`: end of what a prompt
+    that continues this one must begin with (None: `last_row`). `dialect` is the wire API, or `tokens` or
+    `hashes` for a request known only as token ids or block hashes.
+    """
 
     source: int
     record: int
@@ -39,6 +47,7 @@ class Call:
     output_row: int
     namespace: str
     dialect: str
+    prefix_row: int | None = None
     started_us: int | None = None
     first_token_us: int | None = None
     ended_us: int | None = None
@@ -90,13 +99,18 @@ class Reader:
     def __post_init__(self) -> None:
         self.contents = Contents(self.tokenizer)
         self.trie = SegmentTrie()
+        self._paths = BlockPaths(self.contents, self.trie)
         self._dialects: dict[str, Dialect] = {
             name: DIALECTS.load(name)(image_tokens=self.image_tokens) for name in DIALECTS
         }
+        self._latest = next(iter(self._dialects.values()))
+        self._providers: dict[tuple[str, str], str] = {}
+        self._harnesses: dict[tuple[str, ...], str | None] = {}
         self._body = msgspec.json.Decoder(Body)
         self._list = msgspec.json.Decoder(list[msgspec.Raw])
         self._items: list[_Item] = []
         self._item_numbers: dict[tuple[str, bytes], int] = {}
+        self._references: set[int] = set()  # items that stand for something only the server holds
         self._heads: dict[tuple[str, str, bytes], tuple[tuple[tuple[int, int], ...], str]] = {}
         self._replies: OrderedDict[str, tuple[list[int], int]] = OrderedDict()
 
@@ -109,6 +123,7 @@ class Reader:
             return self._exchange(exchange, request, elided, source, shortener)
         except _MisplacedCut:
             whole = elided.restore(request)
+            exchange.response = elided.restore(exchange.response)
             return self._exchange(exchange, whole, Elided(whole, -1, 0), source, None)
 
     def _exchange(
@@ -118,7 +133,10 @@ class Reader:
             body = self._body.decode(request)
         except DECODE_ERRORS as error:
             raise BadBody(_reason(error)) from error
-        dialect, body = self._recognize(exchange.url, body)
+        known = (
+            elided.known.payload.dialect if elided.kept and elided.known and elided.known.payload else None
+        )
+        dialect, body = self._recognize(exchange.url, body, known)
         call = Call(
             source=source,
             record=exchange.record,
@@ -137,8 +155,8 @@ class Reader:
         )
         prompt, system_text = self._prompt(dialect, body, elided, shortener, call)
         call.last_row = call.output_row = prompt.rows[-1] if prompt.rows else self._head_row(prompt.head)
-        call.provider = provider_of(exchange.url, call.model or "")
-        call.harness = harness_of(system_text, exchange.headers)
+        call.provider = self._provider(exchange.url, call.model or "")
+        call.harness = self._harness(system_text, exchange.headers)
         call.namespace = f"{call.provider or ''}/{call.model or ''}"
         call.session_key, call.parent_key = session_keys(body, exchange.headers, exchange.session_key)
         self._reply(dialect, exchange, prompt, call)
@@ -146,21 +164,22 @@ class Reader:
 
     def token_request(self, request: TokenRequest, source: int) -> Call:
         """Intern a request that is already tokenised or hashed."""
-        rows = [-1, -1]
-        for at, blocks in enumerate((request.prompt, request.output)):
-            row = rows[0] if at else -1
-            for block in blocks:
-                content = self.contents.of_block(request.namespace, block)
-                facts = PartFacts(content, KIND_CODE["other"], ROLE_CODE["none"], -1, -1, 0, -1)
-                row = self.trie.follow(row, (self.trie.intern(facts),), -1)
-            rows[at] = row
+        hashed = any(not block.ids for block in request.prompt)
+        follow = self._paths.follow
+        if hashed:
+            whole = whole_blocks(request.prompt)
+            prefix = follow(-1, request.prompt[:whole], request.namespace)
+            last = follow(prefix, request.prompt[whole:], request.namespace)
+        else:
+            prefix = last = follow(-1, request.prompt, request.namespace)
         return Call(
             source=source,
             record=request.record,
-            last_row=rows[0],
-            output_row=rows[1],
+            last_row=last,
+            output_row=follow(last, request.output, request.namespace),
+            prefix_row=prefix,
             namespace=request.namespace,
-            dialect="tokens",
+            dialect="hashes" if hashed else "tokens",
             started_us=request.started_us,
             ended_us=request.ended_us,
             request_id=request.request_id,
@@ -170,17 +189,39 @@ class Reader:
             replied=bool(request.output),
         )
 
-    def _recognize(self, url: str, body: Body) -> tuple[Dialect, Body]:
-        """The dialect that claims the body, and the body it reads (some are wrapped)."""
+    def _recognize(self, url: str, body: Body, known: str | None) -> tuple[Dialect, Body]:
+        """The dialect that claims the body, and the body it reads (some are wrapped).
+
+        `known` is the dialect of the messages that were left out of the body: without them the rest may say
+        too little to tell.
+        """
         best, best_score, best_body = None, 0.0, body
-        for dialect in self._dialects.values():
+        for dialect in (self._latest, *self._dialects.values()):
             inner = dialect.unwrap(body) or body
             score = dialect.claim(url, inner)
             if score > best_score:
                 best, best_score, best_body = dialect, score, inner
+                if score >= _CERTAIN:
+                    self._latest = dialect
+                    break
+        if known is not None and best_score < _LIKELY:
+            best = self._dialects[known]
+            best_body = best.unwrap(body) or body
         if best is None:
             raise BadBody("not-an-llm-request")
         return best, best_body
+
+    def _harness(self, system_text: str, headers: dict[str, str]) -> str | None:
+        key = (system_text, *headers.values())
+        if key not in self._harnesses:
+            self._harnesses[key] = harness_of(system_text, headers)
+        return self._harnesses[key]
+
+    def _provider(self, url: str, model: str) -> str:
+        provider = self._providers.get((url, model))
+        if provider is None:
+            provider = self._providers[url, model] = provider_of(url, model)
+        return provider
 
     def _prompt(
         self,
@@ -215,8 +256,12 @@ class Reader:
             else:
                 items = [*earlier[0], earlier[1], *items]
                 known, own = None, 0
-        elif body.conversation and bytes(body.conversation) != b"null":
+        elif _given(body.conversation):
             call.partial = "conversation-on-server"
+        elif _given(body.cachedContent):
+            call.partial = "cached-content-on-server"
+        elif self._references and not self._references.isdisjoint(items):
+            call.partial = "items-on-server"
         leading = 0
         while leading < len(items) and self._items[items[leading]].system:
             leading += 1
@@ -293,6 +338,8 @@ class Reader:
     def _new_item(self, parts: list[Part]) -> int:
         system = bool(parts) and parts[0].kind == KINDS[_SYSTEM]
         text = parts[0].text[:4096] if system else ""
+        if any(part.name == "item_reference" and not part.text for part in parts):
+            self._references.add(len(self._items))
         self._items.append(_Item(tuple(self._part(part) for part in parts), system, text))
         return len(self._items) - 1
 
@@ -362,6 +409,10 @@ def _text(raw: msgspec.Raw) -> str | None:
         return str(msgspec.json.decode(data))
     except DECODE_ERRORS:
         return None
+
+
+def _given(raw: msgspec.Raw) -> bool:
+    return bytes(raw) not in (b"", b"null")
 
 
 def _flag(raw: msgspec.Raw) -> bool | None:

@@ -77,21 +77,10 @@ class Shortener:
         start = self._find(record)
         if start < 0:
             return record, Elided(record, -1, 0)
-        best, best_end, best_key = None, 0, -1
-        for key in reversed(self._lists):
-            known = self._lists[key]
-            if record.startswith(known.region, start):
-                shared = len(known.region)
-            elif record.startswith(known.region[: max(best_end + 1, known.ends[0])], start):
-                shared = _common(known.region, record, start)
-            else:
-                continue
-            if shared > best_end:
-                best, best_end, best_key = known, shared, key
-                if shared == len(known.region):
-                    break
-        if best is None:
+        best_key, best_end = self._longest(record, start)
+        if best_key < 0:
             return record, Elided(record, start, start + 1)
+        best = self._lists[best_key]
         kept = bisect_right(best.ends, best_end)
         end = best.ends[kept - 1] if kept else 0
         if end < _WORTHWHILE_BYTES or best.region[end - 1] not in _ELEMENT_ENDS:
@@ -99,6 +88,24 @@ class Shortener:
         self._lists.move_to_end(best_key)
         resume = _after_comma(record, start + end)
         return record[: start + 1] + record[resume:], Elided(record, start, resume, best, kept)
+
+    def _longest(self, record: bytes, start: int) -> tuple[int, int]:
+        """The known list that shares most with the one at `start`, and how many bytes; (-1, 0) for none.
+
+        A list that the record holds whole is nearly always its predecessor's; only without one are the
+        others measured.
+        """
+        best_key, best_end = -1, 0
+        for key, known in self._lists.items():
+            if len(known.region) > best_end and record.startswith(known.region, start):
+                best_key, best_end = key, len(known.region)
+        if best_key >= 0:
+            return best_key, best_end
+        for key in reversed(self._lists):
+            known = self._lists[key]
+            if record.startswith(known.region[: max(best_end + 1, known.ends[0])], start):
+                best_key, best_end = key, _common(known.region, record, start)
+        return best_key, best_end
 
     def _find(self, record: bytes) -> int:
         """Where the list starts (its `[`), or -1."""

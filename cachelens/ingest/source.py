@@ -60,10 +60,10 @@ class Source:
                 self._head = b""
             elif self._stream is not None:
                 self._feed = Feed(_decompressed(self._stream))
-                self._head = self._feed.read(HEAD_BYTES)
+                self._head = _beginning(self._feed)
             else:
                 with self.open() as stream:
-                    self._head = Feed(stream).read(HEAD_BYTES)
+                    self._head = _beginning(Feed(stream))
         return self._head
 
     def open(self) -> BinaryIO:
@@ -105,6 +105,14 @@ class Feed:
             if not chunks:
                 raise
         return b"".join(chunks)
+
+
+def _beginning(feed: Feed) -> bytes:
+    """The first bytes of a stream; none of one that is broken at once."""
+    try:
+        return feed.read(HEAD_BYTES)
+    except STREAM_ERRORS:
+        return b""  # whoever reads the whole stream meets the same error, and reports it with its place
 
 
 class _Chained(io.RawIOBase):
@@ -187,10 +195,11 @@ def _decompressed(stream: BinaryIO) -> BinaryIO:
 
 
 def lines(stream: BinaryIO, limit: int = MAX_RECORD_BYTES) -> Iterator[tuple[int, bytes | None]]:
-    """Numbered lines from 1, without line end and byte-order mark; None for one over `limit` bytes.
+    """Numbered lines from 1, without byte-order mark; None for one over `limit` bytes.
 
-    Blank lines are numbered but not given. Memory stays below two times `limit`. Raises one of
-    STREAM_ERRORS where a compressed stream is broken, after giving the lines before.
+    They keep their line ends, which JSON allows: cutting them off would copy each line. Blank lines are
+    numbered but not given. Memory stays below two times `limit`. Raises one of STREAM_ERRORS where a
+    compressed stream is broken, after giving the lines before.
     """
     number = 0
     while line := stream.readline(limit + 1):
@@ -202,7 +211,7 @@ def lines(stream: BinaryIO, limit: int = MAX_RECORD_BYTES) -> Iterator[tuple[int
                 pass
             yield number, None
         elif line and not line.isspace():
-            yield number, line.rstrip(b"\r\n")
+            yield number, line
 
 
 def expand(arguments: list[str], is_capture_folder: Callable[[Path], bool]) -> list[Source]:

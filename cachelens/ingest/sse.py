@@ -27,7 +27,12 @@ def events(body: bytes) -> Iterator[Event]:
     if b"\r" in body:
         body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     for block in body.split(b"\n\n"):
-        if block.startswith(b"data: ") and b"\n" not in block:  # nearly all of them
+        if not block:
+            continue
+        name, separator, rest = block.partition(b"\ndata: ")
+        if b"\n" not in rest and separator and name.startswith(b"event: ") and b"\n" not in name:
+            yield Event(name[7:].decode(errors="replace"), rest)  # as Anthropic and OpenAI Responses write it
+        elif block.startswith(b"data: ") and b"\n" not in block:  # as nearly all others do
             yield Event("", block[6:])
         elif (event := _event(block)) is not None:
             yield event

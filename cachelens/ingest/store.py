@@ -214,7 +214,7 @@ def _segments_of(keys: list[tuple[object, ...]], parents: list[int], row_keys: l
         return -1 if text is None else strings.setdefault(str(text), len(strings))
 
     columns = [
-        (content, KIND_CODE[kind], ROLE_CODE[role], number(name), number(call), ttl, number(path))
+        (content, KIND_CODE[str(kind)], ROLE_CODE[str(role)], number(name), number(call), ttl, number(path))
         for content, kind, role, name, call, ttl, path in keys
     ]
     table = np.array(columns, dtype=np.int64).reshape(-1, 7)[np.array(row_keys, dtype=np.int64)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-#: Times are kept to the millisecond, the finest that every capture format carries.
+#: Starts are kept to the millisecond, durations to a tenth of one: the finest that every capture format carries.
 TIME = pl.Datetime("us", "UTC")
 
 #: One row per request, in order of start. `previous_request_id`: the request whose prompt this one continues;
@@ -35,6 +35,7 @@ REQUESTS: dict[str, pl.DataType] = {
     "source_record": pl.Int64(),
     "prompt_tokens": pl.Int64(),
     "output_tokens": pl.Int64(),
+    "reported_prompt_tokens": pl.Int64(),
     "reported_uncached_tokens": pl.Int64(),
     "reported_cache_read_tokens": pl.Int64(),
     "reported_cache_write_5m_tokens": pl.Int64(),

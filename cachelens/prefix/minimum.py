@@ -54,7 +54,6 @@ class _Replay:
         order = np.argsort(runs.last_request, kind="stable")
         self.last: list[int] = runs.last_request[order].tolist()
         self.next: list[int] = runs.request[order].tolist()
-        self.lo: list[int] = runs.lo[order].tolist()
         self.tokens: list[int] = runs.tokens[order].tolist()
 
     def hits(self, capacity: int) -> Int64:
@@ -62,24 +61,25 @@ class _Replay:
         if capacity < 0:
             raise ValueError("capacities must not be negative")
         capacity = capacity // self.page * self.page
-        held = 0  # tokens kept for a later request
-        kept = [0] * self.requests  # tokens kept for each
-        left = self.tokens.copy()
-        farthest: list[tuple[int, int, int]] = []  # (-next use, -lo, row)
-        row, rows = 0, len(left)
+        # Of the tokens wanted by one request the deepest go first, and those it wants that are touched
+        # later are shallower still: how many are kept says which.
+        kept = [0] * self.requests
+        held = 0  # all tokens kept for a later request
+        farthest: list[int] = []  # heap of next uses, negated
+        row, rows = 0, len(self.last)
         for request in range(self.requests):
             held -= kept[request]
             while row < rows and self.last[row] == request:
-                heappush(farthest, (-self.next[row], -self.lo[row], row))
-                kept[self.next[row]] += left[row]
-                held += left[row]
+                wanted = self.next[row]
+                heappush(farthest, -wanted)
+                kept[wanted] += self.tokens[row]
+                held += self.tokens[row]
                 row += 1
             while held > capacity:
-                victim = farthest[0][2]
-                dropped = min(left[victim], held - capacity)
-                left[victim] -= dropped
-                kept[self.next[victim]] -= dropped
+                wanted = -farthest[0]
+                dropped = min(kept[wanted], held - capacity)
+                kept[wanted] -= dropped
                 held -= dropped
-                if not left[victim]:
+                if not kept[wanted]:
                     heappop(farthest)
         return np.array(kept, dtype=np.int64)

@@ -101,8 +101,6 @@ def reuse_runs(forest: Forest, lookup: Int64, touch: Int64 | None = None, page: 
                         ages.record(rows, request, start, depth, owner)
                     owner, start = user, depth
                 depth = end if end < bottom else bottom
-            if depth < bottom:
-                path.clear()
         if owner >= 0:
             ages.record(rows, request, start, depth, owner)
 

@@ -23,8 +23,23 @@ from tests.samples.agent import SYSTEM
 from tests.samples.toolbox import TOOLS
 
 START_S = 1_772_442_000
-_SYLLABLES = tuple(
-    re.findall(r"\w+", "ba ce di fo gu ha ki lo mer nan pal qui ros sta tor und ver win yar zel")
+_WORDS = re.findall(
+    r"\w+",
+    """
+    account active address agent align amount append argument array batch block border branch buffer build bytes
+    cache call cancel chain channel check child client close cluster code column commit config connect content
+    context count create cursor date default delete depth device digest drop edge empty encode entry error event
+    expire export extend failed field file filter find first flag flush folder format frame graph group guard
+    handle hash head height index input insert item join keep key label layer leaf length level limit line link
+    list load lock log lookup map mark match merge message meter method missing mode model module move name next
+    node notice number object offset open option order output owner page parent parse part patch path pattern
+    pending place point policy pool port prefix print process queue random range rate read ready record reduce
+    release remove render repeat reply report request reset result retry return root round route row rule sample
+    scan schema score seed segment send session shape share shift signal size slot sort source span split stack
+    start state station step store stream string suffix sum table tail target task test thread tide time token
+    tool total trace tree trim tuple turn type unique unit update user value version view wait watch weight width
+    window worker write year zone
+    """,
 )
 _TOOL_NAMES = ("read_file", "grep", "run_command", "edit_file")
 
@@ -34,27 +49,24 @@ class Text:
 
     def __init__(self, seed: str) -> None:
         self._random = random.Random(seed)
-        words = [
-            "".join(self._random.choices(_SYLLABLES, k=n)) for n in (1, 2, 2, 3, 3, 4) for _ in range(300)
-        ]
-        self._words = sorted(set(words))
 
     def line(self) -> str:
         """One line of 40 to 130 characters, with a number in it that makes it unlike the others."""
         rng = self._random
-        a, b, c, d = rng.choices(self._words, k=4)
-        n = rng.getrandbits(40)
+        a, b, c, d = rng.choices(_WORDS, k=4)
+        n = rng.getrandbits(34)
         match n % 5:
             case 0:
-                return f"    {a}_{b} = self.{c}[{n % 997}].{d}({n}, timeout={n % 83 / 10})"
+                return f"    {a}_{b} = self.{c}[{n % 997}].{d}({b}={n:#x}, timeout={n % 83 / 10})"
             case 1:
-                return f"def {a}_{b}_{n:x}({c}: int, {d}: str = '{a}') -> None:"
+                return f"def {a}_{b}_{c}({c}: int, {d}: str = '{n:x}') -> {a.title()}:"
             case 2:
-                return f"2026-03-02T{n % 24:02d}:{n % 59:02d}:{n % 53:02d}.{n % 1000:03d} INFO {a}.{b} {c}={n:010x} {d}"
+                time = f"{n % 24:02d}:{n % 59:02d}:{n % 53:02d}.{n % 1000:03d}"
+                return f"2026-03-02T{time} INFO {a}.{b} {c}={n:09x} {d} {a}"
             case 3:
-                return f"{a}/{b}_{c}.py:{n % 900}:    raise {d.title()}Error(f'{{{a}}} at {n:#x}')"
+                return f"{a}/{b}_{c}.py:{n % 900}:    raise {d.title()}Error(f'no {a} for {{{b}}} in {c} at {n:#x}')"
             case _:
-                return f"# the {a} of {b} is {c} unless {d} holds more than {n} of them, see {a}-{n % 8191}"
+                return f"# The {a} of each {b} is the {c} of its {d}, unless there are more than {n} of them."
 
     def block(self, size: int) -> str:
         """Lines of about `size` characters in total, at least one."""

@@ -105,6 +105,17 @@ def test_bug(
     assert ("KeyError" in err) == traceback
 
 
+def test_interrupted_outside_a_verb(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(argv: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cachelens.cli.app.invoke", interrupt)
+    assert run(["analyze", "x"]) == 130
+    assert capfd.readouterr() == ("", "")
+
+
 def test_escapes_in_messages_are_made_harmless(stages: Stages, capfd: pytest.CaptureFixture[str]) -> None:
     stages.failing = InputError("\x1b[2Jx\u202e.har: broken")
     assert run(["analyze", "x"]) == 2

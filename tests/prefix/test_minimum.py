@@ -12,7 +12,7 @@ from cachelens.prefix.queries import block_lru_hits, hits_at, infinite_hits
 from cachelens.prefix.runs import reuse_runs
 
 from .literal import evict_leaves, exhaustive
-from .test_runs import PAGES, runs_of
+from .test_runs import CAPACITIES, PAGES, runs_of
 from .workloads import Request, of, tables, untimed, workloads
 
 
@@ -30,17 +30,26 @@ def test_min_is_the_optimum(requests: list[Request], page: int, generated: bool,
 
 
 @untimed
-@given(workloads(), PAGES, st.booleans(), st.integers(0, 40))
-def test_no_policy_hits_more(requests: list[Request], page: int, generated: bool, capacity: int) -> None:
+@given(workloads(), PAGES, st.booleans())
+def test_no_policy_hits_more(requests: list[Request], page: int, generated: bool) -> None:
     runs = runs_of(requests, page, generated)
     n = len(requests)
-    best = min_hits(runs, n, capacity)
-    assert best.sum() >= hits_at(runs, n, capacity).sum()
-    assert best.sum() >= block_lru_hits(runs, n, capacity).sum()
-    for policy in ("fifo", "lfu", "mru"):
-        assert best.sum() >= sum(evict_leaves(requests, capacity, page, generated, policy))
-    assert bool(np.all(best <= infinite_hits(runs, n)))
-    assert bool(np.all(best % page == 0))
+    for capacity in CAPACITIES:
+        best = min_hits(runs, n, capacity)
+        assert best.sum() >= hits_at(runs, n, capacity).sum()
+        assert best.sum() >= block_lru_hits(runs, n, capacity).sum()
+        assert bool(np.all(best <= infinite_hits(runs, n)))
+        assert bool(np.all(best % page == 0))
+    for capacity in CAPACITIES[2:-2:3]:
+        best = min_hits(runs, n, capacity)
+        for policy in ("fifo", "lfu", "mru"):
+            assert best.sum() >= sum(evict_leaves(requests, capacity, page, generated, policy))
+
+
+@pytest.mark.parametrize(("capacity", "hits"), [(3, 0), (4, 4), (7, 4), (8, 8)])
+def test_a_part_of_a_page_holds_nothing(capacity: int, hits: int) -> None:
+    runs = runs_of(of("abcdefgh", "abcdefgh"), 4, False)
+    assert min_hits(runs, 2, capacity).tolist() == hits_at(runs, 2, capacity).tolist() == [0, hits]
 
 
 @untimed

@@ -20,7 +20,7 @@ from cachelens.prefix.queries import (
 )
 
 from .literal import leading, lifetimes, looked, stack_lru, touched
-from .test_runs import PAGES, runs_of
+from .test_runs import CAPACITIES, PAGES, runs_of
 from .workloads import Request, of, untimed, workloads
 
 
@@ -44,15 +44,14 @@ def test_the_curve_is_exact_at_every_capacity(requests: list[Request], page: int
 
 
 @untimed
-@given(workloads(), PAGES, st.booleans(), st.integers(0, 40))
-def test_block_lru_touched_root_first(
-    requests: list[Request], page: int, generated: bool, capacity: int
-) -> None:
+@given(workloads(), PAGES, st.booleans())
+def test_block_lru_touched_root_first(requests: list[Request], page: int, generated: bool) -> None:
     runs = runs_of(requests, page, generated)
     n = len(requests)
-    got = block_lru_hits(runs, n, capacity)
-    assert got.tolist() == stack_lru(requests, capacity, page, generated, root_first=True)
-    assert bool(np.all(got <= hits_at(runs, n, capacity)))
+    for capacity in CAPACITIES:
+        got = block_lru_hits(runs, n, capacity)
+        assert got.tolist() == stack_lru(requests, capacity, page, generated, root_first=True)
+        assert bool(np.all(got <= hits_at(runs, n, capacity)))
 
 
 @untimed
@@ -166,6 +165,18 @@ def test_what_lies_below_an_expired_run_is_out_of_reach() -> None:
         if i == 2
     ]
     assert last == [("expired", 1), ("expired", 0)]
+
+
+def test_misses_begin_where_hits_end() -> None:
+    """At capacity 5, `abcdwxyz` leaves `abcdw`."""
+    runs = runs_of(of("abcdwxyz", "abcdwxyz?"), 1, False)
+    table = misses(runs, np.array([8, 9]), 5)
+    columns = (table.request, table.lo, table.hi, table.reason, table.last_request)
+    assert list(zip(*(column.tolist() for column in columns), strict=True)) == [
+        (0, 0, 8, MISS_REASONS.index("unseen"), -1),
+        (1, 5, 8, MISS_REASONS.index("evicted"), 0),
+        (1, 8, 9, MISS_REASONS.index("unseen"), -1),
+    ]
 
 
 def test_a_lifetime_includes_its_last_moment() -> None:

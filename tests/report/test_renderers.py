@@ -96,7 +96,7 @@ def test_small_curves_are_drawn_and_shown(curve: Curve) -> None:
 
 
 def test_plot_ignores_configuration_and_keeps_no_global_state(tmp_path: Path) -> None:
-    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\n")
+    (tmp_path / "matplotlibrc").write_text("axes.facecolor: black\nxtick.labelsize: 30\n")
     code = (
         "import sys, hashlib\n"
         "from tests.report import builders\n"

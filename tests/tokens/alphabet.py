@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 _FRAGMENTS = [
     *"aZéßÅ09²Ⅷ٣ \t\n\r/'\"-_!.,()[]{}`~@^:;<|>\\",
-    "'s", "'T", "'LL", "'re", "'\u017f",  # contractions, one of them by case folding
+    "don't", "it's", "I'M", "'s", "'T", "'LL", "'re", "'\u017f",  # contractions, one of them by case folding
     "\r\n", "  ", " \n", "\n\n", "//", "/\n",
     "\u00a0", "\u3000", "\u2028", "\u0085", "\x0b", "\x1c", "\x1f", "\u200b", "\ufeff", "\x00",  # blanks and not quite
     "\u0301", "\u0e33", "\u0903", "\u02b0", "\u01c5",  # marks, modifier and title-case letters

@@ -5,11 +5,13 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import regex
 import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cachelens.tokens import guards
+from cachelens.tokens.encodings import ENCODINGS
 from cachelens.tokens.guards import PIECE_LIMIT, PIECE_TARGET, pieces, well_formed
 from cachelens.tokens.tokenizer import Tokenizer
 from tests.tokens.alphabet import broken_texts, texts
@@ -33,6 +35,16 @@ def test_exact_cuts_change_no_id(encoding: tiktoken.Encoding, text: str, target:
         assert ids_of(encoding, text) == (encoding.encode_ordinary(text), True)
 
 
+@given(text=texts, target=st.integers(1, 4))
+@settings(max_examples=1500, deadline=None)
+def test_exact_cuts_change_no_word(encoding: tiktoken.Encoding, text: str, target: int) -> None:
+    """Stronger than equal ids, which two different splits often share; on the engine of the `regex` package."""
+    pattern = ENCODINGS.load(encoding.name).pattern
+    with mock.patch.object(guards, "PIECE_TARGET", target):
+        words = [word for part in pieces(text) for word in regex.findall(pattern, part.text)]
+    assert words == regex.findall(pattern, text)
+
+
 @given(text=texts, target=st.integers(1, 3), slack=st.integers(1, 6))
 @settings(max_examples=500, deadline=None)
 def test_forced_cuts_bound_every_piece_and_are_told(
@@ -51,6 +63,12 @@ def test_forced_cuts_bound_every_piece_and_are_told(
 def test_surrogates_are_repaired_before_the_cut(o200k: tiktoken.Encoding, text: str, target: int) -> None:
     with mock.patch.object(guards, "PIECE_TARGET", target):
         assert ids_of(o200k, text) == (o200k.encode_ordinary(text), True)
+
+
+def test_no_forced_cut_parts_a_surrogate_pair(o200k: tiktoken.Encoding) -> None:
+    with mock.patch.multiple(guards, PIECE_TARGET=1, PIECE_LIMIT=3):
+        ids, exact = ids_of(o200k, "\ud83d\ude00" * 6)
+    assert (o200k.decode(ids), exact) == ("😀" * 6, False)
 
 
 @given(broken_texts)

@@ -222,7 +222,7 @@ class Anthropic:
             if kind_of(content) == "list":
                 return parts + self._blocks(items(content), role, kind, f"{at}.source.content", call_id)
             return [*parts, Part(kind, role, text(content), f"{at}.source.content", call_id=call_id)]
-        media_type = text(source.get("media_type")) or ("image" if type_ == "image" else "application/pdf")
+        media_type = text(source.get("media_type")) or ("image/*" if type_ == "image" else "application/pdf")
         if kind_of(source.get("data")) == "string":
             key, opaque = "data", self._media.inline(media_type, text(source["data"]))
         else:

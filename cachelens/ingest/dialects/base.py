@@ -122,6 +122,7 @@ class BadBody(Exception):
 class Dialect(Protocol):
     """One wire API. Constructed as `Class(image_tokens=callable)`.
 
+    `provider` is whose API it is, and so whose rule counts pictures: `anthropic`, `openai` or `gemini`.
     `list_field` names the body field that holds the growing list of messages. All methods take raw
     JSON bytes and raise `BadBody` (or msgspec.DecodeError, RecursionError) on what they cannot read.
     All methods that take a `Body` get the inner one, after `unwrap`.

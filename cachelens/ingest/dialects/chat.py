@@ -175,7 +175,7 @@ class Chat:
             given = block.get(type_, NOTHING)
             inside = kind_of(given) == "object"
             url = text(fields(given).get("url") if inside else given)
-            opaque = self._media.reference(type_.removesuffix("_url"), url)
+            opaque = self._media.reference(type_.removesuffix("_url") + "/*", url)
             kind = "image" if type_ == "image_url" else "other"
             return blank._replace(kind=kind, field=f"{at}.{type_}" + ".url" * inside, opaque=opaque)
         if type_ == "input_audio" and kind_of(block.get("input_audio")) == "object":

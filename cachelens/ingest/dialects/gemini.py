@@ -61,7 +61,7 @@ class Gemini:
     """The generateContent API. See `Dialect` for the contract."""
 
     name = "gemini"
-    provider = "google"
+    provider = "gemini"
     render: RenderOrder = "system-first"
     list_field = "contents"
 

@@ -112,4 +112,4 @@ class Media:
 
     def kind(self, media_type: str) -> str:
         """The segment kind of this type of data."""
-        return "image" if media_type.startswith("image") else "other"
+        return "image" if media_type.startswith("image/") else "other"

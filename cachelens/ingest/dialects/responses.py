@@ -218,7 +218,7 @@ class Responses:
             key = next((key for key in keys if kind_of(part.get(key)) == "string"), "")
             if not key:
                 raise BadBody("unexpected-shape", f"{type_} without data")
-            media_type = "image" if image else "application/octet-stream"
+            media_type = "image/*" if image else "application/octet-stream"
             opaque = self._media.reference(media_type, text(part[key]))
             return blank._replace(kind="image" if image else "other", field=f"{at}.{key}", opaque=opaque)
         if type_ == "input_audio" and kind_of(part.get("input_audio")) == "object":

@@ -35,13 +35,31 @@ class _Request(msgspec.Struct):
     requests: list[msgspec.Raw] | None = None
 
 
-class _Session(msgspec.Struct):
+class _About(msgspec.Struct):
     block_size: int = 0
     id: str = ""
     hash_id_scope: str = "local"
 
 
-_SESSION = msgspec.json.Decoder(_Session)
+class _Session:
+    """What the requests of a file share. Prompts repeat most of their blocks, so each is made once."""
+
+    def __init__(self, about: _About, source: str) -> None:
+        if not 0 < about.block_size <= _LARGEST_BLOCK:
+            raise RecordError("bad-shape", "no block_size before the requests")
+        self.id = about.id or source
+        self.block_size = about.block_size
+        self._scope = "" if about.hash_id_scope == "global" else self.id
+        self._blocks: dict[int | str, Block] = {}
+
+    def block(self, key: int | str) -> Block:
+        found = self._blocks.get(key)
+        if found is None:
+            found = self._blocks[key] = Block(f"{self._scope}\0{key}".encode(), self.block_size)
+        return found
+
+
+_ABOUT = msgspec.json.Decoder(_About)
 _REQUEST = msgspec.json.Decoder(_Request)
 
 
@@ -88,14 +106,13 @@ class _Reading:
         about: dict[str, msgspec.Raw] = {}
         for key in stream.members():
             if key == "requests" and stream.peek() == b"[":
-                session = _decoded(_SESSION, msgspec.json.encode(about))
-                if not 0 < session.block_size <= _LARGEST_BLOCK:
-                    raise RecordError("bad-shape", "no block_size before the requests")
-                session.id = session.id or self._context.source
+                session = _Session(_decoded(_ABOUT, msgspec.json.encode(about)), self._context.source)
                 for _ in stream.elements():
                     yield from self._request(stream.value(), session, 0.0, 0)
             else:
                 about[key] = msgspec.Raw(stream.value() or b"null")
+        if stream.peek():
+            raise RecordError("bad-json", "something follows the JSON document")
 
     def _request(
         self, raw: bytes | None, session: _Session, offset_s: float, depth: int
@@ -140,8 +157,7 @@ def _token_request(number: int, request: _Request, session: _Session, offset_s: 
         raise RecordError("block-count", f"`in` does not fit the number of {size}-token blocks")
     if request.output_tokens is not None and request.output_tokens < 0:
         raise RecordError("bad-shape", "a negative number of output tokens")
-    scope = "" if session.hash_id_scope == "global" else session.id
-    prompt = [Block(f"{scope}\0{key}".encode(), size) for key in ids]
+    prompt = [session.block(key) for key in ids]
     if tail:
         prompt.append(Block(f"{session.id}\0after\0{number}".encode(), tail))
     started = start_us(offset_s + request.t)
@@ -149,7 +165,7 @@ def _token_request(number: int, request: _Request, session: _Session, offset_s: 
         record=number,
         prompt=prompt,
         output_tokens=request.output_tokens,
-        session_key=session.id or None,
+        session_key=session.id,
         started_us=started,
         ended_us=end_us(started, None if request.api_time is None else request.api_time * 1000),
         model=request.model or None,

@@ -91,7 +91,9 @@ def _names(keys: dict[str, bytes]) -> str:
 
 
 def _plain_text(text: bytes) -> tuple[str, str | None]:
-    first = text.split(b"\n", 1)[0]
-    if _HEADER.fullmatch(first.strip()):
-        return "looks like tab-separated values" if b"\t" in first else "looks like CSV", None
+    lines = [line.strip() for line in text.split(b"\n", 2)[:2]]
+    if len(lines) == 2 and _HEADER.fullmatch(lines[0]):
+        separator, name = (b"\t", "tab-separated values") if b"\t" in lines[0] else (b",", "CSV")
+        if separator in lines[1]:
+            return f"looks like {name}", None
     return "text that is no JSON", None

@@ -152,7 +152,7 @@ def test_pictures_are_known_by_their_payload_and_counted_by_the_given_rule() -> 
     assert parts[0].opaque.size == 20
     assert parts[1].opaque != parts[0].opaque
     assert asked[0] == ("anthropic", "image/png", data, 20)
-    assert asked[1] == ("anthropic", "image", "", 0)
+    assert asked[1] == ("anthropic", "image/*", "", 0)
     assert not any(part.text for part in parts if part.kind == "image")
 
 

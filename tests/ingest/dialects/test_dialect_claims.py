@@ -10,6 +10,7 @@ from dialect_bodies import body
 from cachelens.ingest.dialects import DIALECTS
 from cachelens.ingest.dialects.base import Body
 from cachelens.ingest.dialects.endpoint import model_of
+from cachelens.tokens.images import IMAGE_RULES
 
 APIS = {name: DIALECTS.load(name)() for name in DIALECTS}
 _USER = [{"role": "user", "content": "hi"}]
@@ -114,6 +115,10 @@ def test_one_dialect_wins(url: str, fields: dict[str, Any], expected: str) -> No
 )
 def test_what_is_no_generation_request_gets_nothing(url: str, fields: dict[str, Any]) -> None:
     assert set(_scores(url, body(**fields)).values()) == {0.0}
+
+
+def test_every_dialect_has_a_picture_rule() -> None:
+    assert {api.provider for api in APIS.values()} <= set(IMAGE_RULES)
 
 
 def test_the_model_of_a_path() -> None:

@@ -67,7 +67,7 @@ def test_parts_of_every_kind_in_both_spellings(snake: bool) -> None:
         ("other", '{"novel":{"a":1}}', None, None),
     ]
     assert [part.starts for part in found] == [True] + [False] * 8
-    assert asked == [("google", "image/png", "QUJD", 3), ("google", "application/pdf", "", 0)]
+    assert asked == [("gemini", "image/png", "QUJD", 3), ("gemini", "application/pdf", "", 0)]
     assert found[2].field == f"contents[].parts[2].{key('functionCall')}.args"
 
 

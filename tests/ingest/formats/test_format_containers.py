@@ -210,7 +210,7 @@ def test_shortened_records_are_decoded_and_the_reference_is_passed_on() -> None:
     data = pairs(chat(2))
     skips = SkipTally()
     exchanges = list(Pairs().read(_source(data), ReadContext("x", skips, shorten)))
-    assert seen == data.splitlines()
+    assert seen == data.splitlines(keepends=True)
     assert [exchange.elided for exchange in exchanges] == [("cut", 1), ("cut", 2)]
     assert b"short question 0" in exchanges[0].request
 

@@ -33,11 +33,12 @@ def found(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_exactly_one_format_claims_a_capture(name: str) -> None:
+def test_one_format_claims_a_capture_far_more_surely_than_any_other(name: str) -> None:
     claims = {
         other: FORMATS.load(other)().claim(Source("x", stream=io.BytesIO(TEXTS[name]))) for other in FORMATS
     }
-    assert {other for other, score in claims.items() if score > 0} == {name}
+    assert claims.pop(name) >= 0.8
+    assert max(claims.values()) <= 0.4
     assert found(TEXTS[name]) == name
 
 
@@ -67,7 +68,7 @@ def test_a_head_cut_anywhere_behind_the_first_keys_is_enough(name: str) -> None:
         (b"PAR1....", "Parquet"),
         (b"PK\x03\x04....", "zip archive"),
         ("{}\n".encode("utf-16"), "UTF-16"),
-        (gzip.compress(gzip.compress(b"{}")), "gzip data inside"),
+        (gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0), "gzip data inside"),
         (b"<!DOCTYPE html><html>", "HTML"),
         (b"---\ninteractions:\n- request:\n", "YAML"),
         (b"hello, world\n", "text that is no JSON"),
@@ -95,7 +96,7 @@ def test_files_and_folders(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         detect(Source("n", tmp_path / "none"))
     cut = tmp_path / "cut.gz"
-    cut.write_bytes(gzip.compress(b"{}")[:12])
+    cut.write_bytes(gzip.compress(b"{}")[:10])
     with pytest.raises(InputError, match="compressed data that breaks off"):
         detect(Source("c", cut))
     (tmp_path / "cachelens.json").write_text("{}")

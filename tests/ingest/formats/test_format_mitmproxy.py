@@ -55,6 +55,14 @@ def test_any_bytes_are_read_or_refused(noise: bytes) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    "payload", [b"1:a", b"1:a;", b"1:a;2:xx", b"1:a;9:x;", b":a;0:~", b"1:a;0:?", b"3:1:a;}0:~"]
+)
+def test_payloads_that_are_no_dictionaries_are_refused(payload: bytes) -> None:
+    with pytest.raises(RecordError, match="bad-flow"):
+        dictionary(payload, {"a"})
+
+
 def test_depth_and_length_are_bounded() -> None:
     deep: Any = None
     for _ in range(100):

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from cachelens.ingest.exchange import Exchange
 from cachelens.ingest.formats.detect import detect
 from cachelens.ingest.source import Source
-from tests.builders.reading import Read, read
+from tests.builders.reading import read
 
 SHARED = Path(__file__).parents[4] / "shared"
 CAPTURES = sorted(path.parent.name for path in SHARED.glob("traces/*/session.har.zst"))
@@ -79,18 +80,17 @@ def test_mooncake_traces(name: str, requests: int, unique: int) -> None:
 
 def test_kv_cache_tester_sessions() -> None:
     files = sorted((SHARED / "public" / "kv-cache-tester").glob("*.json.zst"))
-    traces: list[Read] = [read(path) for path in files]
-    assert len(traces) == 92
-    assert {(trace.format, trace.reports) for trace in traces} == {("kv-cache-tester", ())}
-    assert sum(len(trace.records) for trace in traces) == 5596
-    for path, trace in zip(files[:12], traces, strict=False):
-        import zstandard
-
+    assert files
+    for path in [*files[::6], *(path for path in files if path.name.startswith("trace_0277"))]:
+        got = read(path)
+        assert (got.format, got.reports) == ("kv-cache-tester", ())
         with zstandard.open(path) as stream:
             totals = json.load(stream)["totals"]["combined_tokens"]
-        assert sum(block.tokens for r in trace.token_requests for block in r.prompt) == totals["input"]
-        assert sum(r.output_tokens or 0 for r in trace.token_requests) == totals["output"]
-        starts = [r.started_us or 0 for r in trace.token_requests]
+        assert (
+            sum(block.tokens for request in got.token_requests for block in request.prompt) == totals["input"]
+        )
+        assert sum(request.output_tokens or 0 for request in got.token_requests) == totals["output"]
+        starts = [request.started_us or 0 for request in got.token_requests]
         assert starts == sorted(starts)
 
 

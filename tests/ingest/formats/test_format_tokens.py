@@ -123,6 +123,14 @@ def test_kv_cache_tester_flattens_sub_agents_by_time() -> None:
     assert (second.ended_us, second.session_key, second.model) == (22_000_000, "trace_1", "m")
 
 
+def test_kv_cache_tester_adds_up_the_starts_of_nested_sub_agents() -> None:
+    innermost = {"t": 1.0, "in": 4, "hash_ids": [1]}
+    middle = {"t": 20.0, "type": "subagent", "requests": [innermost]}
+    outer = {"t": 300.0, "type": "subagent", "requests": [middle]}
+    (request,) = read(json.dumps(session(requests=[outer])).encode()).token_requests
+    assert request.started_us == 321_000_000
+
+
 def test_kv_cache_tester_keys_are_local_to_a_session_and_tails_to_a_request() -> None:
     one = read(json.dumps(session()).encode()).token_requests
     other = read(json.dumps(session("trace_2")).encode()).token_requests

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_all_lines_before_a_cut_are_given_then_the_error(name: str, cut: float, 
         given_lines: list[bytes] = []
         with source.open() as stream, pytest.raises(EOFError):
             given_lines.extend(line or b"" for _, line in lines(stream))
-        assert given_lines == PLAIN.splitlines()[: len(given_lines)]
+        assert given_lines == PLAIN.splitlines(keepends=True)[: len(given_lines)]
         assert len(given_lines) > len(PLAIN.splitlines()) * cut / 3
 
 
@@ -62,7 +63,7 @@ def test_feed_gives_every_byte_before_a_cut(name: str) -> None:
     feed = Feed(stream)
     got = feed.read(10 * len(PLAIN))
     assert PLAIN.startswith(got)
-    assert len(got) >= len(PLAIN) - 4096
+    assert len(got) >= len(PLAIN) - (1 << 17)  # the size of a zstd block
     for _ in range(2):
         with pytest.raises(STREAM_ERRORS):
             feed.read(1)
@@ -93,14 +94,14 @@ def test_zstd_window_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(
     st.lists(st.sampled_from([b"", b"a", b"bb", b" ", b"ccc\r", b"\xef\xbb\xbf", b"x" * 20])), st.booleans()
 )
-def test_lines_are_numbered_stripped_and_bounded(parts: list[bytes], final: bool) -> None:
+def test_lines_are_numbered_and_bounded(parts: list[bytes], final: bool) -> None:
     data = b"\n".join(parts) + (b"\n" if final else b"")
     expected: list[tuple[int, bytes | None]] = []
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        if len(line) > 10:
+    for number, line in enumerate(re.findall(rb"[^\n]*\n|[^\n]+", data.removeprefix(b"\xef\xbb\xbf")), 1):
+        if len(line.removesuffix(b"\n")) > 10:
             expected.append((number, None))
         elif line.strip():
-            expected.append((number, line.rstrip(b"\r")))
+            expected.append((number, line))
     assert list(lines(io.BytesIO(data), limit=10)) == expected
 
 
