@@ -6,6 +6,7 @@ In: what to read and frozen options. Out: `load` gives a Trace, `analyze` a Resu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +41,7 @@ from cachelens.prefix.minimum import min_curve
 from cachelens.prefix.queries import curve as exact_curve
 from cachelens.prefix.queries import curve_at
 from cachelens.prefix.runs import reuse_runs
+from cachelens.simulate import blocks
 from cachelens.simulate.lru import LruReplay, replay
 from cachelens.tokens.images import image_tokens
 from cachelens.tokens.tokenizer import Tokenizer
@@ -121,20 +123,27 @@ def analyze(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) 
 
 
 def curve(trace: Trace, options: CurveOptions, progress: Progress = silent) -> Curve:
-    """The exact hit-rate curve of `trace` under LRU, with perfect eviction beside it."""
+    """The exact hit-rate curve of `trace` under LRU, with perfect eviction beside it.
+
+    Raises UsageError for `options.blocks` on anything but a hash trace.
+    """
+    if options.blocks:
+        return _block_curve(trace, options, progress)
     progress("building the prefix forest", 0, None)
     forest, prompts = _forest(trace)
     progress("computing the curve", 0, None)
     runs = reuse_runs(forest, prompts, page=options.page_size)
     exact = exact_curve(runs)
-    working_set = facts(trace, forest).working_set_tokens
+    summary = facts(trace, forest)
+    working_set = summary.working_set_tokens
     chosen = _capacities(options, working_set)
     optimal = dict(zip(chosen, min_curve(runs, len(trace), chosen).tolist(), strict=True))
     lru = dict(zip(exact.capacities.tolist(), exact.hits.tolist(), strict=True))
     lru.update(zip(chosen, curve_at(runs, chosen).tolist(), strict=True))
     return Curve(
         cachelens=cachelens.__version__,
-        trace=facts(trace, forest),
+        trace=summary,
+        working_set=working_set,
         page_size=options.page_size,
         prompt_tokens=int(trace.requests["prompt_tokens"].sum()),
         ideal_hit_tokens=int(runs.tokens.sum()),
@@ -144,10 +153,44 @@ def curve(trace: Trace, options: CurveOptions, progress: Progress = silent) -> C
     )
 
 
+def _block_curve(trace: Trace, options: CurveOptions, progress: Progress) -> Curve:
+    if trace.requests["dialect"].unique().to_list() != ["hashes"]:
+        raise UsageError("only hash traces are counted in blocks", "leave --blocks out")
+    if options.page_size != 1:
+        raise UsageError("blocks have the size that the trace gave them", "leave --page-size out")
+    progress("replaying blocks", 0, None)
+    forest, prompts = _forest(trace)
+    cache = blocks.replay(trace)
+    chosen = _capacities(options, cache.unique)
+    optimal = cache.optimal(chosen)
+    prompt_tokens = int(trace.requests["prompt_tokens"].sum())
+    in_tokens = int(reuse_runs(forest, prompts).tokens.sum())
+    return Curve(
+        cachelens=cachelens.__version__,
+        trace=facts(trace, forest),
+        working_set=cache.unique,
+        page_size=1,
+        prompt_tokens=cache.references,
+        ideal_hit_tokens=cache.ideal,
+        points=tuple(CurvePoint(c, cache.lru(c), best) for c, best in zip(chosen, optimal, strict=True)),
+        marked_capacity_tokens=options.marked_capacity_tokens,
+        capacities=tuple(_asked(options, cache.unique)),
+        unit="blocks",
+        definitions={
+            "share of all block references": _share(cache.ideal, cache.references),
+            "share of all prompt tokens": _share(in_tokens, prompt_tokens),
+            "blocks served over whole blocks sent": _share(cache.ideal, cache.full_sent),
+        },
+    )
+
+
 def _asked(options: CurveOptions, working_set: int) -> list[int]:
     """The capacities asked for one by one, in tokens."""
     return [
-        wanted if isinstance(wanted, int) else max(int(wanted * working_set), options.page_size)
+        # The decimal that was written, not the nearest binary one: 7 % of 100 is 7.
+        wanted
+        if isinstance(wanted, int)
+        else max(int(Fraction(str(wanted)) * working_set), options.page_size)
         for wanted in options.capacities
     ]
 
@@ -225,7 +268,7 @@ def _model_changed(previous_request_id: str, lost: int) -> Break:
 
 
 def _decoder(trace: Trace) -> Decode | None:
-    if trace.encoding == "exact":
+    if trace.encoding in ("exact", "hashes"):
         return None
     return partial(_decode, trace.encoding)
 

@@ -42,7 +42,7 @@ def analyze(
     console = Console(quiet, verbose, color.value)
     model = AnalyzeOptions(parse_tokens(capacity, page_size), page_size)
     reading = options.ingest_options(input_format, encoding, render, strict)
-    outputs = plan("result", output, output_format, force, traces)
+    outputs = plan("result", output, output_format, force, traces, quiet)
     from cachelens.pipeline import analyze as run
     from cachelens.pipeline import load
 

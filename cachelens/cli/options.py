@@ -95,12 +95,17 @@ OutputFiles = Annotated[
         "-o",
         "--output",
         metavar="FILE",
-        help="Write here instead of to stdout, in the format of the suffix; `-` is stdout; repeatable.",
-        show_default="stdout",
+        help="Write a file too, in the format of its suffix; repeatable.",
+        show_default="stdout alone",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Nothing on stderr but errors.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "-q", "--quiet", help="Nothing on stderr but errors, and nothing on stdout when -o names files."
+    ),
+]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show more of what was found.")]
 ColorWhen = Annotated[
     Color,

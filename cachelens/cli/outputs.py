@@ -63,12 +63,19 @@ def plan(
     format_name: str | None,
     force: bool,
     inputs: Sequence[str] = (),
+    quiet: bool = False,
 ) -> Outputs:
-    """Check what is to be written. Raises UsageError for formats, places or overwriting that cannot be."""
+    """Check what is to be written: the files, and the report on stdout unless it is `quiet` and has files.
+
+    Files go by their suffix; `format_name` is for stdout and for files whose suffix names no format. Raises
+    UsageError for formats, places or overwriting that cannot be.
+    """
     chosen = _renderer(format_name, kind) if format_name is not None else None
-    used = False
+    places = list(files or [])
+    if _STDOUT not in places and not (quiet and places):
+        places.append(_STDOUT)
     items: list[Output] = []
-    for place in files or [_STDOUT]:
+    for place in places:
         renderer = None if place == _STDOUT else _by_suffix(place, kind)
         if renderer is None:
             if chosen is None and place != _STDOUT:
@@ -76,13 +83,8 @@ def plan(
                     f"{place}: the suffix names no output format",
                     f"suffixes: {', '.join(_suffixes(kind))}; or say --format NAME",
                 )
-            renderer, used = chosen or _renderer("terminal", kind), True
+            renderer = chosen or _renderer("terminal", kind)
         items.append(Output(place, renderer))
-    if chosen is not None and not used:
-        raise UsageError(
-            f"--format {format_name} applies to no output: files go by their suffix",
-            "leave it out, or add `-o -` for stdout",
-        )
     _check_places(items, force, inputs)
     return Outputs(tuple(items))
 

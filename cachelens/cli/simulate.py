@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -40,6 +41,9 @@ def simulate(
             "--points", min=2, max=1000, help="With --curve: sizes at which perfect eviction is computed."
         ),
     ] = CurveOptions.points,
+    blocks: Annotated[
+        bool, typer.Option("--blocks", help="Hash traces: count and replay in blocks (plain block LRU).")
+    ] = False,
     output_format: options.Format = None,
     output: options.OutputFiles = None,
     force: options.Force = False,
@@ -58,9 +62,9 @@ def simulate(
     written by `cachelens ingest`.
     """
     console = Console(quiet, color=color.value)
-    wanted = _curve_options(curve, capacity, page_size, points)
+    wanted = replace(_curve_options(curve, capacity, page_size, points), blocks=blocks)
     reading = options.ingest_options(input_format, encoding, render, strict)
-    outputs = plan("curve", output, output_format, force, traces)
+    outputs = plan("curve", output, output_format, force, traces, quiet)
     from cachelens.pipeline import curve as run
     from cachelens.pipeline import load
 

@@ -78,12 +78,18 @@ def finish(calls: list[Call], contents: Contents, trie: SegmentTrie, facts: Inge
         last_output=last_output,
         predecessor=np.array(lineages.predecessor, dtype=np.int64),
         skipped=facts.skipped,
-        encoding="exact"
-        if ordered and all(call.dialect in ("tokens", "hashes") for call in ordered)
-        else facts.encoding,
+        encoding=_encoding(ordered, facts.encoding),
         render=facts.render,
         sources=facts.sources,
         notes=(*facts.notes, *_notes(ordered)),
+    )
+
+
+def _encoding(calls: Sequence[Call], encoding: str) -> str:
+    """The encoding of the texts; `exact` or `hashes` where there are none, only token ids or block hashes."""
+    dialects = {call.dialect for call in calls}
+    return {frozenset({"hashes"}): "hashes", frozenset({"tokens"}): "exact"}.get(
+        frozenset(dialects), "exact" if dialects == {"tokens", "hashes"} else encoding
     )
 
 
@@ -249,6 +255,10 @@ def _notes(calls: Sequence[Call]) -> tuple[str, ...]:
     elif timed < len(calls):
         notes.append(
             f"{len(calls) - timed} of {len(calls)} requests have no time: they keep their place in the file"
+        )
+    if any(call.dialect == "hashes" for call in calls):
+        notes.append(
+            "hash traces hold no text: breaks are not applicable, what no prefix serves counts as fresh"
         )
     partial = sum(call.partial is not None for call in calls)
     if partial:

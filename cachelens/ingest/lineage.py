@@ -33,6 +33,8 @@ _REPLY_ROLES = frozenset({ROLE_CODE["assistant"], ROLE_CODE["tool"]})
 _WITHOUT_ROLES = frozenset({"tokens", "hashes"})
 #: Share of the tip's message tokens a request must hold to continue it across an edit.
 _HELD_SHARE = 0.5
+#: Requests with equal prompts that are compared: the latest ones.
+_CANDIDATES = 64
 #: Lineages that are compared for one content: the latest ones.
 _LINEAGES_PER_CONTENT = 64
 
@@ -138,11 +140,11 @@ class _Finder:
         """The request whose prompt is the longest prefix of this one's, -1 when there is none."""
         equal = True
         while node > 0:
-            candidates = self.ended.get(node)
+            candidates = self.ended[node][-_CANDIDATES:] if node in self.ended else []
             if candidates and equal:
                 candidates = [c for c in candidates if self._repeats(index, c)]
             if candidates:
-                return self._choose(index, candidates)
+                return self._choose(index, candidates, node)
             node = self.node_parent[node]
             equal = False
         return -1
@@ -157,10 +159,13 @@ class _Finder:
         same = before.last_row == now.last_row
         return same and (self.predecessor[earlier] >= 0 or not before.replied)
 
-    def _choose(self, index: int, candidates: list[int]) -> int:
+    def _choose(self, index: int, candidates: list[int], node: int) -> int:
+        """The predecessor among requests with equal prompts: the latest ones, and any whose reply comes back."""
         if len(candidates) == 1:
             return candidates[0]
         echoed = self._echoed(index)
+        older = (c for c in echoed if c < candidates[0] and self.row_node[self.prefix_row(c)] == node)
+        candidates = [*older, *candidates]
         key = self.calls[index].session_key
         return max(
             candidates,
@@ -362,7 +367,7 @@ class _Sessions:
             for key in (call.session_key, call.parent_key):
                 if key is not None:
                     self._join(by_key.setdefault(key, lineage), lineage)
-            if finder.predecessor[index] >= 0:
+            if finder.predecessor[index] >= 0 and call.dialect not in _WITHOUT_ROLES:
                 self._join(finder.lineage[finder.predecessor[index]], lineage)
             if lineage not in seen:
                 seen.add(lineage)

@@ -35,9 +35,12 @@ class CurveOptions:
     `marked_capacity_tokens`: a capacity to mark, and to evaluate exactly. `capacities`: asked for one by
     one, an int in tokens, a float as a share of the working set (rounded down, at least one page); each is
     evaluated exactly and named in `Curve.capacities`. With `points` 0 nothing else is.
+
+    `blocks`: count in blocks of a hash trace instead of tokens (plain block LRU).
     """
 
     page_size: int = 1
     points: int = 33
+    blocks: bool = False
     marked_capacity_tokens: int | None = None
     capacities: tuple[int | float, ...] = ()

@@ -144,8 +144,10 @@ class CurvePoint(msgspec.Struct, frozen=True):
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """The exact hit-rate curve of a trace: between neighboring points LRU is linear in the capacity.
 
-    `capacities`: those that were asked for one by one, in tokens and in the order asked; each has a point
-    with both values.
+    `capacities`: those that were asked for one by one, in the order asked; each has a point with both
+    values. `unit`: what all counts are in, tokens or (hash traces) blocks; LRU of blocks is known at the
+    points only. `working_set`: what an infinite cache would hold, in that unit. `definitions`: the hit rate
+    of an infinite cache as different studies define it.
     """
 
     cachelens: str
@@ -153,9 +155,12 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     page_size: int
     prompt_tokens: int
     ideal_hit_tokens: int
+    working_set: int
     points: tuple[CurvePoint, ...]
     marked_capacity_tokens: int | None = None
     capacities: tuple[int, ...] = ()
+    unit: str = "tokens"
+    definitions: dict[str, float] = {}
 
 
 def encode(result: Result | Curve) -> bytes:

@@ -103,7 +103,8 @@ class Trace:
     is the segment row that ends the prompt of request i (-1: empty prompt) and `last_output[i]` the one
     that ends prompt plus generated text (equal to it when the response is unknown or empty).
     `predecessor[i]` is the request whose prompt request i continues (-1: starts a lineage).
-    `encoding` names the token encoding, or `exact` when the capture held token ids; `notes` are
+    `encoding` names the token encoding, or is `exact` when the capture held token ids, `hashes` when it held
+    block hashes; `notes` are
     sentences about the trace as a whole that every report shows.
     """
 

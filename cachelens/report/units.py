@@ -39,22 +39,22 @@ def exact(number: int) -> str:
     return f"{number:,}"
 
 
-def share(part: int, whole: int) -> str:
-    """`part` of `whole` in percent with one decimal: `41.5 %`. A dash when `whole` is 0."""
-    return "-" if whole == 0 else percent(Fraction(part, whole))
+def share(part: int, whole: int, digits: int = 1) -> str:
+    """`part` of `whole` in percent with `digits` decimals: `41.5 %`. A dash when `whole` is 0."""
+    return "-" if whole == 0 else percent(Fraction(part, whole), digits)
 
 
-def percent(ratio: float | Fraction) -> str:
+def percent(ratio: float | Fraction, digits: int = 1) -> str:
     """A ratio in percent: `41.5 %`, `<0.1 %`, `>99.9 %`; exactly 0 and 1 are `0 %` and `100 %`."""
-    ratio = Fraction(ratio)
+    ratio, scale = Fraction(ratio), 10**digits
     if ratio in (0, 1):
         return f"{int(ratio * 100)} %"
-    tenths = _round(ratio * 1000)
-    if ratio > 0 and tenths == 0:
-        return "<0.1 %"
-    if ratio < 1 and tenths >= 1000:
-        return ">99.9 %"
-    return f"{_decimal(tenths, 1)} %"
+    scaled = _round(ratio * 100 * scale)
+    if ratio > 0 and scaled == 0:
+        return f"<{_decimal(1, digits)} %"
+    if ratio < 1 and scaled >= 100 * scale:
+        return f">{_decimal(100 * scale - 1, digits)} %"
+    return f"{_decimal(scaled, digits)} %"
 
 
 def points(difference: Fraction) -> str:

@@ -38,7 +38,7 @@ def test_files_by_suffix(stages: Stages, capfd: pytest.CaptureFixture[str]) -> N
         == 0
     )
     out, err = capfd.readouterr()
-    assert out == ""
+    assert out.startswith("cachelens 0.1.0")  # files do not replace the report
     assert err.splitlines() == [f"Wrote {name}" for name in ("c.csv", "c.png", "C.SVG", "c.txt", "c.json")]
     assert Path("c.csv").read_text().startswith("capacity_tokens,")
     assert Path("c.png").read_bytes().startswith(b"\x89PNG")
@@ -67,6 +67,14 @@ def test_quiet_says_nothing(stages: Stages, capfd: pytest.CaptureFixture[str]) -
     assert capfd.readouterr() == ("", "")
 
 
+def test_format_is_for_stdout_when_files_go_by_their_suffix(
+    stages: Stages, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["analyze", "x", "-o", "r.txt", "--format", "json"]) == 0
+    assert decode(capfdbinary.readouterr().out) == stages.result
+    assert Path("r.txt").read_text().startswith("cachelens 0.1.0")
+
+
 def test_format_names_what_the_suffix_does_not(stages: Stages) -> None:
     assert run(["analyze", "x", "-o", "report", "--format", "json"]) == 0
     assert decode(Path("report").read_bytes()) == stages.result
@@ -84,7 +92,6 @@ def _folder() -> None:
         (["-o", "r.pdf"], "r.pdf: the suffix names no output format\n  suffixes: .txt, .json"),
         (["-o", "r"], "the suffix names no output format"),
         (["-o", "r.csv"], "csv does not show this kind of report\n  formats: terminal, json"),
-        (["-o", "r.json", "--format", "terminal"], "--format terminal applies to no output"),
         (["-o", "there.json"], "there.json: exists already\n  --force overwrites it"),
         (["-o", "there", "--format", "json"], "is a folder"),
         (["-o", "nowhere/r.json"], "folder nowhere does not exist"),

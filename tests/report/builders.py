@@ -191,6 +191,7 @@ def curve(marked: int | None = None, size: int = 33, **changes: Any) -> Curve:
         "page_size": 1,
         "prompt_tokens": prompt,
         "ideal_hit_tokens": ideal,
+        "working_set": working_set,
         "points": tuple(points),
         "marked_capacity_tokens": marked,
     }

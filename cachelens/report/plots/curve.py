@@ -49,9 +49,9 @@ def draw(figure: Figure, curve: Curve) -> None:
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     pages = f", pages of {curve.page_size:,} tokens" if curve.page_size > 1 else ""
-    axes.set_xlabel(f"cache size in tokens{pages}")
+    axes.set_xlabel(f"cache size in {curve.unit}{pages}")
     axes.set_title(
-        f"prompt tokens hit, of {count(curve.prompt_tokens)} in {plural(curve.trace.requests, 'request')}",
+        f"prompt {curve.unit} hit, of {count(curve.prompt_tokens)} in {plural(curve.trace.requests, 'request')}",
         loc="left",
         fontsize=11,
     )

@@ -92,6 +92,8 @@ def _breaks(result: Result, page: Page, limit: int) -> list[Line]:
     continued = sum(row.previous_request_id is not None for row in result.requests)
     found = {row.request_id: row.break_ for row in result.requests if row.break_ is not None}
     title = Span(" BREAKS", "bold")
+    if result.trace.encoding == "hashes":
+        return [[title, Span("   not applicable: block hashes do not say what changed")]]
     if not found and not continued:
         return [[title, Span("   no request continues another")]]
     if not found:

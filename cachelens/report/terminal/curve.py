@@ -9,7 +9,7 @@ from cachelens.report.terminal.chart import chart
 from cachelens.report.terminal.columns import table
 from cachelens.report.terminal.heading import headline, remarks
 from cachelens.report.terminal.screen import Line, Page, Span, pack
-from cachelens.report.units import count, exact, share, size
+from cachelens.report.units import count, exact, percent, share, size
 
 #: Capacities in the table below a chart.
 SHOWN = 12
@@ -19,14 +19,23 @@ _HEADER = ("cache size", "of working set", "LRU hit", "best possible", "LRU reac
 def curve_screen(curve: Curve, page: Page) -> list[Line]:
     """Headline, bounds, the chart with its table (or the asked capacities alone), what was left out."""
     blank: Line = []
-    pages = f"pages of {exact(curve.page_size)} tokens" if curve.page_size > 1 else "token by token"
+    pages = (
+        f"pages of {exact(curve.page_size)} tokens"
+        if curve.page_size > 1
+        else f"{curve.unit[:-1]} by {curve.unit[:-1]}"
+    )
     lines = headline(curve.cachelens, curve.trace, f"lru and perfect eviction, {pages}", page)
     bounds: list[Line] = [
-        [Span(f"  prompt tokens {count(curve.prompt_tokens)}")],
-        [Span(f"working set {count(curve.trace.working_set_tokens)}")],
+        [Span(f"  prompt {curve.unit} {count(curve.prompt_tokens)}")],
+        [Span(f"working set {count(curve.working_set)}")],
         [Span(f"infinite cache hits {share(curve.ideal_hit_tokens, curve.prompt_tokens)}")],
     ]
-    lines += [blank, *pack(bounds, page.width, indent=2), blank]
+    lines += [blank, *pack(bounds, page.width, indent=2)]
+    lines += [
+        [Span(f"  {percent(rate, 2):>9}  of an infinite cache, as {definition}")]
+        for definition, rate in curve.definitions.items()
+    ]
+    lines.append(blank)
     if curve.capacities:
         by_size = {point.capacity_tokens: point for point in curve.points}
         lines += _table([by_size[size] for size in curve.capacities], curve, page)
@@ -55,9 +64,9 @@ def _table(points: list[CurvePoint], curve: Curve, page: Page) -> list[Line]:
     rows = [
         (
             size(point.capacity_tokens),
-            share(point.capacity_tokens, curve.trace.working_set_tokens),
-            share(point.lru_hit_tokens, curve.prompt_tokens),
-            _of(point.optimal_hit_tokens, curve.prompt_tokens),
+            share(point.capacity_tokens, curve.working_set),
+            share(point.lru_hit_tokens, curve.prompt_tokens, 2),
+            _of(point.optimal_hit_tokens, curve.prompt_tokens, 2),
             _of(point.lru_hit_tokens, point.optimal_hit_tokens or 0),
             "marked" if point.capacity_tokens == curve.marked_capacity_tokens else "",
         )
@@ -66,5 +75,5 @@ def _table(points: list[CurvePoint], curve: Curve, page: Page) -> list[Line]:
     return list(table((*_HEADER, ""), rows, page, right=frozenset(range(5))))
 
 
-def _of(part: int | None, whole: int) -> str:
-    return "-" if part is None else share(part, whole)
+def _of(part: int | None, whole: int, digits: int = 1) -> str:
+    return "-" if part is None else share(part, whole, digits)

@@ -29,10 +29,14 @@ def headline(version: str, trace: TraceFacts, cache: str, page: Page) -> list[Li
     return list(pack(chunks, page.width, indent=2))
 
 
+#: Values of `TraceFacts.encoding` for captures that held no text.
+_WITHOUT_TEXT = {"exact": "exact token ids", "hashes": "block hashes, no text"}
+
+
 def encoding(name: str, page: Page) -> str:
     """`o200k_base (approximate)`, or that the capture itself held the token ids."""
-    if name == "exact":
-        return "exact token ids"
+    if name in _WITHOUT_TEXT:
+        return _WITHOUT_TEXT[name]
     return f"{clean(name, 40, ascii_only=page.ascii_only)} (approximate)"
 
 
