@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 import cachelens
 from cachelens.errors import InputError, UsageError
@@ -161,6 +160,8 @@ def _flat(
 
 
 def _write_segments(trace: model.Trace, path: Path) -> None:
+    import pyarrow.parquet as pq  # slow to import, and only table folders need it
+
     writer: pq.ParquetWriter | None = None
     try:
         for frame in segment_frames(trace):
@@ -175,6 +176,8 @@ def _write_segments(trace: model.Trace, path: Path) -> None:
 
 def _read_segments(path: Path, requests: pl.DataFrame) -> tuple[model.Segments, model.Int64, model.Int64]:
     """Rebuild the trie: the same segment after the same row is the same row."""
+    import pyarrow.parquet as pq
+
     row_of = {name: row for row, name in enumerate(requests["request_id"].to_list())}
     last_segment = np.full(len(row_of), -1, dtype=np.int64)
     last_output = np.full(len(row_of), -1, dtype=np.int64)

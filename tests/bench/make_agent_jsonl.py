@@ -62,7 +62,7 @@ class Text:
                 return f"def {a}_{b}_{c}({c}: int, {d}: str = '{n:x}') -> {a.title()}:"
             case 2:
                 time = f"{n % 24:02d}:{n % 59:02d}:{n % 53:02d}.{n % 1000:03d}"
-                return f"2026-03-02T{time} INFO {a}.{b} {c}={n:09x} {d} {a}"
+                return f"2026-03-02T{time} INFO {a}.{b} {c}={n:09x} {d}"
             case 3:
                 return f"{a}/{b}_{c}.py:{n % 900}:    raise {d.title()}Error(f'no {a} for {{{b}}} in {c} at {n:#x}')"
             case _:
