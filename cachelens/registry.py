@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from cachelens.errors import unknown_name
@@ -37,6 +36,8 @@ class Registry:
         if self._all is None:
             found = dict(self._own)
             if self.group:
+                from importlib.metadata import entry_points  # 40 ms that only a registry in use should cost
+
                 for point in sorted(entry_points(group=self.group), key=lambda p: p.name):
                     found.setdefault(point.name, Entry(point.value, f"from {point.value}"))
             self._all = found

@@ -7,6 +7,7 @@ Choosing the format, counting what is skipped and reporting progress happen here
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
@@ -77,8 +78,11 @@ def load(
         notes[
             f"{tokenizer.guarded_texts} texts hold very long runs without a break: their token counts are approximate"
         ] = None
+    used = sorted({call.source for call in calls})
+    for call in calls:
+        call.source = bisect_left(used, call.source)
     facts = Ingested(
-        tuple(source.name for source in sources),
+        tuple(sources[number].name for number in used),
         skips.reports(),
         options.encoding,
         options.render or "default",

@@ -19,10 +19,11 @@ import polars as pl
 
 import cachelens
 from cachelens.errors import InputError, UsageError
+from cachelens.ingest.finish import row_depths
 from cachelens.model import trace as model
 from cachelens.model.kinds import KIND_CODE, KINDS, ROLE_CODE, ROLES
 from cachelens.model.skips import SkipReport
-from cachelens.model.tables import CONTENTS, SEGMENTS
+from cachelens.model.tables import CONTENTS, REQUESTS, SEGMENTS
 
 #: The file that makes a folder a table folder.
 MANIFEST = "cachelens.json"
@@ -91,7 +92,8 @@ def read(directory: Path) -> model.Trace:
         requests = pl.read_parquet(directory / "requests.parquet")
         contents = _contents_of(pl.read_parquet(directory / "contents.parquet"))
         segments, last_segment, last_output = _read_segments(directory / "segments.parquet", requests)
-    except (OSError, msgspec.DecodeError, pl.exceptions.PolarsError) as error:
+        _check(requests, segments, contents, last_segment)
+    except (OSError, ValueError, KeyError, msgspec.DecodeError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{directory}: not a complete table folder ({type(error).__name__})") from error
     row_of = {name: row for row, name in enumerate(requests["request_id"].to_list())}
     before = requests["previous_request_id"].to_list()
@@ -108,6 +110,19 @@ def read(directory: Path) -> model.Trace:
         sources=manifest.sources,
         notes=manifest.notes,
     )
+
+
+def _check(
+    requests: pl.DataFrame, segments: model.Segments, contents: model.Contents, last_segment: model.Int64
+) -> None:
+    """Raise ValueError unless the tables fit together."""
+    if len(segments) and int(segments.content.max()) >= len(contents):
+        raise ValueError("segments name contents that are not there")
+    if dict(requests.schema) != REQUESTS:
+        raise ValueError("the columns of the requests are others")
+    depth = row_depths(segments.parent, contents.tokens[segments.content])
+    if depth[last_segment].tolist() != requests["prompt_tokens"].to_list():
+        raise ValueError("the segments do not add up to the prompts")
 
 
 def segment_frames(trace: model.Trace, rows_per_frame: int = _ROWS_PER_GROUP) -> Iterator[pl.DataFrame]:
