@@ -33,6 +33,8 @@ _REPLY_ROLES = frozenset({ROLE_CODE["assistant"], ROLE_CODE["tool"]})
 _WITHOUT_ROLES = frozenset({"tokens", "hashes"})
 #: Share of the tip's message tokens a request must hold to continue it across an edit.
 _HELD_SHARE = 0.5
+#: How a reply was recognized in a later prompt; the id of a tool call outweighs its text.
+_BY_TEXT, _BY_ID = 1, 2
 #: Requests with equal prompts that are compared: the latest ones.
 _CANDIDATES = 64
 #: Lineages that are compared for one content: the latest ones.
@@ -178,15 +180,15 @@ class _Finder:
         )
 
     def _echoed(self, index: int) -> dict[int, int]:
-        """Requests whose replies this prompt sends back: 2 by tool call id, 1 by text."""
+        """Requests whose replies this prompt sends back, and how that is known."""
         found: dict[int, int] = {}
         for row in self.path(self.calls[index].last_row):
             part = self.trie.parts[self.trie.part[row]]
             by_id = self.by_reply_id.get(part.call_id, -1) if part.call_id >= 0 else -1
             if by_id >= 0:
-                found[by_id] = 2
+                found[by_id] = _BY_ID
             elif (by_text := self.by_reply_text.get(part.content, -1)) >= 0:
-                found.setdefault(by_text, 1)
+                found.setdefault(by_text, _BY_TEXT)
         return found
 
     def _broken(self, index: int, extended: int) -> int:
@@ -215,7 +217,10 @@ class _Finder:
                 for content, count in lineage.held.items()
                 if content in counts
             )
-            if not self._continues(lineage, echo, held, head, last_at, replies_after) or held <= shared:
+            # Tool call ids are proof; anything less must explain more than the request it would fork from.
+            if echo < _BY_ID and held <= shared:
+                continue
+            if not self._continues(lineage, echo, held, head, last_at, replies_after):
                 continue
             score = (echo, held, lineage.tip)
             if score > best_score:
@@ -231,7 +236,7 @@ class _Finder:
         last_at: dict[int, int],
         replies_after: list[bool],
     ) -> bool:
-        if echo == 2:
+        if echo == _BY_ID:
             return True
         if not (head & lineage.head) and (head or lineage.head):
             return False

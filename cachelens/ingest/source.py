@@ -10,6 +10,7 @@ import glob
 import gzip
 import io
 import re
+import os
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -240,7 +241,8 @@ def expand(arguments: list[str], is_capture_folder: Callable[[Path], bool]) -> l
 
 def _below(path: Path, is_capture_folder: Callable[[Path], bool]) -> Iterator[Source]:
     if not path.is_dir() or is_capture_folder(path):
-        yield Source(str(path), path)
+        # A name that is no UTF-8 can be opened but not written into a table.
+        yield Source(os.fsencode(path).decode("utf-8", "replace"), path)
         return
     for child in sorted(path.iterdir()):
         if not child.name.startswith("."):

@@ -13,6 +13,7 @@ from cachelens.model.skips import SkipReport
 
 #: Identifies the JSON layout; raised when a field changes meaning or goes.
 RESULT_SCHEMA = "cachelens.result/1"
+CURVE_SCHEMA = "cachelens.curve/1"
 
 
 class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +151,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     of an infinite cache as different studies define it.
     """
 
+    schema: str = CURVE_SCHEMA
     cachelens: str
     trace: TraceFacts
     page_size: int

@@ -139,6 +139,55 @@ def test_reordered_tools_do_not_end_a_lineage() -> None:
     assert trace.predecessor.tolist() == [-1, 0]
 
 
+def test_a_turn_that_is_sent_back_changed_still_continues_its_lineage() -> None:
+    """No tool call ids, the reply rewritten, the system prompt with a clock: what is held decides."""
+    first = [message("system", "You are an agent. 10:00"), message("user", "A long enough question " * 5)]
+    then = [
+        message("system", "You are an agent. 10:01"),
+        first[1],
+        message("assistant", "rewritten"),
+        message("user", "B"),
+    ]
+    trace = trace_of([(body(first), message("assistant", "as generated")), (body(then), None)])
+    assert trace.predecessor.tolist() == [-1, 0]
+
+
+def test_another_agent_that_is_shown_the_conversation_does_not_continue_it() -> None:
+    """A judge holds every message and its reply, but neither the tools nor the system prompt."""
+    history = [message("system", "You are an agent"), message("user", "A long enough question " * 5)]
+    judged = [
+        message("system", "You are a judge"),
+        history[1],
+        message("assistant", "other words"),
+        message("user", "Good?"),
+    ]
+    judge_tools = [{"type": "function", "function": {"name": "grade"}}]
+    trace = trace_of(
+        [(body(history), message("assistant", "an answer")), (body(judged, tools=judge_tools), None)]
+    )
+    assert trace.predecessor.tolist() == [-1, -1]
+
+
+def test_tool_call_ids_are_proof_whatever_else_changed() -> None:
+    first = [message("system", "You are an agent"), message("user", "Go")]
+    again = [
+        message("system", "Now wholly different"),
+        message("user", "Went"),
+        call("c7", '{"a": 1}'),
+        result("c7", "x"),
+    ]
+    other_tools = [{"type": "function", "function": {"name": "write"}}]
+    trace = trace_of([(body(first), call("c7", '{"a":1}')), (body(again, tools=other_tools), None)])
+    assert trace.predecessor.tolist() == [-1, 0]
+
+
+def test_records_may_be_written_in_any_order() -> None:
+    history = conversation(2)
+    trace = trace_of([(body(history), None), (body(history[:4]), history[4])], starts=[2_000_000, 1_000_000])
+    assert trace.requests["source_record"].to_list() == [2, 1]
+    assert trace.predecessor.tolist() == [-1, 0]
+
+
 def test_without_times_requests_keep_file_order_and_the_trace_says_so() -> None:
     history = conversation(2)
     trace = trace_of([(body(history[:4]), history[4]), (body(history), None)], timed=False)

@@ -47,6 +47,7 @@ def trace_of(
     headers: Sequence[dict[str, str]] = (),
     timed: bool = True,
     render: str | None = None,
+    starts: Sequence[int] = (),
 ) -> Trace:
     """A trace of (request body, reply message) pairs, one second apart."""
     reader, shortener = Reader(BytesTokenizer(), lambda *image: 85, render), Shortener()
@@ -57,8 +58,8 @@ def trace_of(
             request=json.dumps(request).encode(),
             response=reply(answer),
             url="http://localhost/v1/chat/completions",
-            started_us=at * 1_000_000 if timed else None,
+            started_us=(starts[at] if starts else at * 1_000_000) if timed else None,
             headers=headers[at] if headers else {},
         )
         calls.append(reader.exchange(exchange, 0, shortener))
-    return finish(calls, reader.contents, reader.trie, Ingested(("test",), (), "bytes", "default", ()))
+    return finish(calls, reader.contents, reader.trie, Ingested(("test",), (), "exact", "default", ()))

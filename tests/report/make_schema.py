@@ -1,22 +1,25 @@
-"""Writes docs/result.schema.json. In: `cachelens.model.result.Result`. Out: its JSON Schema."""
+"""Writes the JSON Schemas in docs/. In: `Result` and `Curve`. Out: docs/result.schema.json, docs/curve.schema.json."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from cachelens.model.result import Result
+from cachelens.model.result import Curve, Result
 
-PATH = Path(__file__).parents[2] / "docs" / "result.schema.json"
+DOCS = Path(__file__).parents[2] / "docs"
+PATHS: dict[Path, Any] = {DOCS / "result.schema.json": Result, DOCS / "curve.schema.json": Curve}
 COMMAND = "python -m tests.report.make_schema"
 
 
-def schema() -> bytes:
-    """The schema, indented, with a final newline."""
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Result)}
+def schema(document: Any) -> bytes:
+    """The schema of a document, indented, with a final newline."""
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(document)}
     return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"
 
 
 if __name__ == "__main__":
-    PATH.write_bytes(schema())
+    for path, document in PATHS.items():
+        path.write_bytes(schema(document))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import re
 from pathlib import Path
 
@@ -124,3 +125,11 @@ def test_arguments_are_expanded(tmp_path: Path) -> None:
     ]
     with pytest.raises(InputError, match="no such file"):
         expand([str(tmp_path / "none*")], lambda _: False)
+
+
+def test_names_that_are_no_utf_8_are_shown_with_replacements(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl"))
+    path.write_bytes(b"{}\n")
+    (source,) = expand([str(path)], lambda _: False)
+    assert source.name == f"{tmp_path}/\N{REPLACEMENT CHARACTER}.jsonl"
+    assert source.open().read() == b"{}\n"

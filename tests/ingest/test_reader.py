@@ -1,0 +1,148 @@
+"""Prompts as the reader assembles them: order, chains of responses, models, dialects without a URL."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cachelens.ingest.exchange import Exchange
+from cachelens.ingest.finish import Ingested, finish
+from cachelens.ingest.reader import Reader
+from cachelens.ingest.shorten import Shortener
+from cachelens.ingest.store import segment_frames
+from cachelens.model.options import AnalyzeOptions
+from cachelens.model.trace import Trace
+from cachelens.pipeline import analyze
+from tests.ingest.bytes_tokenizer import BytesTokenizer
+from tests.ingest.traces import TOOLS, body, call, message, result, trace_of
+
+TEXT = "Some text that is long enough to be worth leaving out. " * 12
+
+
+def read(
+    bodies: list[dict[str, Any]], replies: list[dict[str, Any]], url: str = "", render: str | None = None
+) -> Trace:
+    reader, shortener = Reader(BytesTokenizer(), lambda *image: 85, render), Shortener()
+    calls = [
+        reader.exchange(
+            Exchange(at + 1, json.dumps(one).encode(), json.dumps(reply).encode() if reply else b"", url=url),
+            0,
+            shortener,
+        )
+        for at, (one, reply) in enumerate(zip(bodies, replies, strict=True))
+    ]
+    return finish(calls, reader.contents, reader.trie, Ingested(("t",), (), "exact", "default", ()))
+
+
+def kinds(trace: Trace, request: str = "r1") -> list[str]:
+    frame = next(segment_frames(trace))
+    return frame.filter((frame["request_id"] == request) & ~frame["generated"])["kind"].to_list()
+
+
+def test_render_order() -> None:
+    given = body([message("system", "S"), message("user", "U")])
+    assert kinds(trace_of([(given, None)])) == ["system", "tools", "user"]
+    assert kinds(trace_of([(given, None)], render="tools-first")) == ["tools", "system", "user"]
+    anthropic = {
+        "model": "claude",
+        "system": "S",
+        "tools": [{"name": "t", "input_schema": {}}],
+        "messages": [message("user", "U")],
+    }
+    url = "https://api.anthropic.com/v1/messages"
+    assert kinds(read([anthropic], [{}], url)) == ["tools", "system", "user"]
+    assert kinds(read([anthropic], [{}], url, "system-first")) == ["system", "tools", "user"]
+
+
+def answer(name: str, text: str) -> dict[str, Any]:
+    content = [{"type": "output_text", "text": text}]
+    output = [{"type": "message", "role": "assistant", "content": content}]
+    return {"id": name, "object": "response", "status": "completed", "model": "m", "output": output}
+
+
+def item(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": text}
+
+
+def test_responses_that_name_the_one_before_hold_its_whole_prompt() -> None:
+    url = "https://api.openai.com/v1/responses"
+    chained = [
+        {"model": "m", "input": [item("user", TEXT)]},
+        {"model": "m", "input": [item("user", "second")], "previous_response_id": "a"},
+        {"model": "m", "input": "third", "previous_response_id": "b"},
+    ]
+    whole = [
+        {"model": "m", "input": [item("user", TEXT)]},
+        {"model": "m", "input": [item("user", TEXT), item("assistant", "one"), item("user", "second")]},
+        {
+            "model": "m",
+            "input": [
+                item("user", TEXT),
+                item("assistant", "one"),
+                item("user", "second"),
+                item("assistant", "two"),
+                item("user", "third"),
+            ],
+        },
+    ]
+    replies = [answer("a", "one"), answer("b", "two"), answer("c", "three")]
+    one, other = read(chained, replies, url), read(whole, replies, url)
+    assert one.requests["prompt_tokens"].to_list() == other.requests["prompt_tokens"].to_list()
+    assert one.predecessor.tolist() == other.predecessor.tolist() == [-1, 0, 1]
+    assert one.requests["partial"].to_list() == [None] * 3
+
+
+def test_a_missing_link_of_a_chain_marks_the_request_as_partial() -> None:
+    given = {"model": "m", "input": [item("user", "x")], "previous_response_id": "elsewhere"}
+    trace = read([given], [answer("a", "one")], "https://api.openai.com/v1/responses")
+    assert trace.requests["partial"].to_list() == ["previous-response-missing"]
+    assert any("known only in part" in note for note in trace.notes)
+
+
+def test_another_model_shares_no_cache_and_is_named_as_the_cause() -> None:
+    history = [message("system", "You are an agent"), message("user", TEXT), call("c1"), result("c1", "out")]
+    trace = trace_of([(body(history[:2]), call("c1")), ({**body(history), "model": "other"}, None)])
+    found = analyze(trace, AnalyzeOptions()).requests[1]
+    assert found.reusable_tokens == 0
+    assert found.break_ is not None
+    assert (found.break_.kind, found.break_.path, found.break_.token_offset) == ("model-changed", "model", 0)
+    assert found.break_.lost_tokens == found.outcomes["divergence"] == trace.requests["prompt_tokens"][0]
+
+
+def test_lost_tokens_are_those_that_no_earlier_request_could_serve() -> None:
+    """A prefix that flips back and forth: what the request before the last left in the cache is not lost."""
+    history = [message("user", TEXT), call("c1"), result("c1", "out"), call("c2"), result("c2", "out")]
+    even, odd = message("system", "You are agent A"), message("system", "You are agent B")
+    trace = trace_of(
+        [
+            (body([even, *history[:1]]), call("c1")),
+            (body([odd, *history[:3]]), call("c2")),
+            (body([even, *history]), None),
+        ]
+    )
+    last = analyze(trace, AnalyzeOptions()).requests[2]
+    assert last.break_ is not None
+    assert last.reusable_tokens == trace.requests["prompt_tokens"][0]
+    sent_by_second = trace.requests["prompt_tokens"][1]
+    assert last.break_.lost_tokens == sent_by_second - last.reusable_tokens == last.outcomes["divergence"]
+    assert last.break_.token_offset == len("....You are agent ")
+
+
+def test_a_dialect_is_not_forgotten_when_its_evidence_is_left_out() -> None:
+    """Bare bodies, no URL: only the first tool call tells the API, and later records are shortened."""
+    use = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "r", "input": {}}]}
+    done = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "out"}]}
+    messages = [message("user", TEXT), use, done, message("assistant", "fine"), message("user", "next")]
+    bodies = [{"model": "m", "max_tokens": 9, "messages": messages[:end]} for end in (1, 3, 5)]
+    trace = read(bodies, [{}, {}, {}])
+    assert trace.requests["dialect"].to_list()[1:] == ["anthropic", "anthropic"]
+    assert trace.requests["prompt_tokens"].is_sorted()
+
+
+def test_tools_that_change_are_found_before_the_messages() -> None:
+    two = [*TOOLS, {"type": "function", "function": {"name": "write"}}]
+    history = [message("system", "S" * 40), message("user", TEXT), call("c1"), result("c1", "out")]
+    trace = trace_of([(body(history[:2], tools=two), call("c1")), (body(history, tools=two[::-1]), None)])
+    found = analyze(trace, AnalyzeOptions()).requests[1].break_
+    assert found is not None
+    assert (found.kind, found.component, found.path) == ("reordered", "tools", "tools[0]")
