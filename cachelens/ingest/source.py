@@ -9,8 +9,8 @@ from __future__ import annotations
 import glob
 import gzip
 import io
-import re
 import os
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterator

@@ -132,4 +132,5 @@ def test_names_that_are_no_utf_8_are_shown_with_replacements(tmp_path: Path) -> 
     path.write_bytes(b"{}\n")
     (source,) = expand([str(path)], lambda _: False)
     assert source.name == f"{tmp_path}/\N{REPLACEMENT CHARACTER}.jsonl"
-    assert source.open().read() == b"{}\n"
+    with source.open() as stream:
+        assert stream.read() == b"{}\n"
