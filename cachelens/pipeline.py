@@ -5,16 +5,14 @@ In: what to read and frozen options. Out: `load` gives a Trace, `analyze` a Resu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 import cachelens
 from cachelens.attribute.align import Span, retransmitted, same_prefix
-from cachelens.attribute.breaks import Decode, Prompts, describe
+from cachelens.attribute.breaks import Decode, Prompts, describe, shared_contents
 from cachelens.attribute.outcomes import outcomes
 from cachelens.errors import UsageError
 from cachelens.ingest import load as ingest
@@ -230,7 +228,6 @@ def _breaks(
     for request, before in enumerate(trace.predecessor.tolist()):
         if before < 0 or dialects[request] == "hashes":
             continue
-        moved = namespaces[request] != namespaces[before]
         shared = forest.common_depth(int(prompts[before]), int(prompts[request]))
         if shared == tokens[before]:
             continue
@@ -243,10 +240,12 @@ def _breaks(
         )
         sent_before[request] = spans
         lost = sum(max(0, span.hi - max(span.lo, int(reusable[request]))) for span in spans)
-        if moved:
+        if namespaces[request] != namespaces[before]:
+            shared = shared_contents(trace, then.tolist(), now.tolist())
+        if shared == tokens[before]:
             breaks[request] = _model_changed(ids[before], lost)
         else:
-            parts = Prompts(then.tolist(), now.tolist(), shared, same)
+            parts = Prompts(then.tolist(), now.tolist(), shared)
             breaks[request] = describe(trace, parts, ids[before], lost, decode)
     return breaks, sent_before
 
@@ -270,13 +269,8 @@ def _model_changed(previous_request_id: str, lost: int) -> Break:
 def _decoder(trace: Trace) -> Decode | None:
     if trace.encoding in ("exact", "hashes"):
         return None
-    return partial(_decode, trace.encoding)
-
-
-def _decode(encoding: str, ids: Sequence[int]) -> str:
-    from cachelens.tokens.encodings import load_encoding
-
-    return load_encoding(encoding).decode(list(ids), errors="replace")
+    # Loads the encoding at the first break, once: append-only traces do not need it.
+    return Tokenizer(trace.encoding).decode
 
 
 def _request_rows(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,10 @@ from cachelens.model.trace import Contents, Int64, UInt32
 
 #: Share of the shorter text that two segments must have in common, at their ends, to be one edited segment.
 _SAME_SEGMENT = 0.5
+
+#: Segments of the earlier prompt that are compared with an edited one: pairs keep their order, so its
+#: partner is among the next ones unless many segments were dropped at once.
+_CANDIDATES = 16
 
 
 class Span(NamedTuple):
@@ -80,7 +85,7 @@ def _edited(candidates: deque[int], content: int, contents: Contents) -> tuple[i
     The candidate is used up, and those before it: pairs keep their order.
     """
     now = contents.token_ids(content)
-    for at, candidate in enumerate(candidates):
+    for at, candidate in enumerate(islice(candidates, _CANDIDATES)):
         then = contents.token_ids(candidate)
         head = common_head(then, now)
         tail = common_head(then[head:][::-1], now[head:][::-1])

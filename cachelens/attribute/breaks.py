@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cachelens.attribute.align import common_head
 from cachelens.model.kinds import KINDS
 from cachelens.model.result import Break
 from cachelens.model.trace import Trace
@@ -23,29 +24,31 @@ Decode = Callable[[Sequence[int]], str]
 
 @dataclass(frozen=True)
 class Prompts:
-    """The two prompts of a break, as segment rows, with the tokens they share and how many leading contents."""
+    """The two prompts of a break, as segment rows, and how many leading tokens they share."""
 
     before: Sequence[int]
     now: Sequence[int]
     shared_tokens: int
-    shared_segments: int
 
 
 def describe(
     trace: Trace, prompts: Prompts, previous_request_id: str, lost_tokens: int, decode: Decode | None
 ) -> Break:
-    """The break between two prompts, of which the first is no full prefix of the second."""
-    at = prompts.shared_segments
+    """The break between two prompts, of which the first is no full prefix of the second.
+
+    The place is that of the first differing token: equal text may be cut into other segments, and
+    segments without tokens differ without consequence.
+    """
+    before_at, _ = _holding(trace, prompts.before, prompts.shared_tokens)
+    at, start = _holding(trace, prompts.now, prompts.shared_tokens)
     content = trace.segments.content
-    then = [int(content[row]) for row in prompts.before[at:]]
+    then = [int(content[row]) for row in prompts.before[before_at:]]
     now = [int(content[row]) for row in prompts.now[at:]]
     kind = edit_kind(then, now)
-    row = prompts.before[at] if kind in ("removed", "truncated") else prompts.now[at]
+    row = prompts.before[before_at] if kind in ("removed", "truncated") else prompts.now[at]
     path = trace.segments.location(row)
     message = _MESSAGE.match(path)
     name = int(trace.segments.name[row])
-    start = sum(int(trace.contents.tokens[content[r]]) for r in prompts.now[:at])
-    inside = prompts.shared_tokens - start
     return Break(
         kind=kind,
         previous_request_id=previous_request_id,
@@ -55,10 +58,35 @@ def describe(
         path=path,
         name=trace.segments.strings[name] if name >= 0 else None,
         token_offset=prompts.shared_tokens,
-        segment_offset=inside,
+        segment_offset=prompts.shared_tokens - start,
         char_offset=_characters(trace, then[0], now[0], decode) if kind == "changed" and decode else None,
         lost_tokens=lost_tokens,
     )
+
+
+def _holding(trace: Trace, rows: Sequence[int], token: int) -> tuple[int, int]:
+    """Position of the segment that holds the token at depth `token`, and the depth where it starts.
+
+    The number of segments and their tokens when the prompt ends there.
+    """
+    depth = 0
+    for at, row in enumerate(rows):
+        tokens = int(trace.contents.tokens[trace.segments.content[row]])
+        if depth + tokens > token:
+            return at, depth
+        depth += tokens
+    return len(rows), depth
+
+
+def shared_contents(trace: Trace, before: Sequence[int], now: Sequence[int]) -> int:
+    """Leading tokens that two prompts share, content by content: for prompts that no cache would share."""
+    shared = 0
+    for then, row in zip(before, now, strict=False):
+        one, other = (int(trace.segments.content[r]) for r in (then, row))
+        if one != other:
+            return shared + common_head(trace.contents.token_ids(one), trace.contents.token_ids(other))
+        shared += int(trace.contents.tokens[one])
+    return shared
 
 
 def edit_kind(then: Sequence[int], now: Sequence[int]) -> str:

@@ -212,5 +212,7 @@ class SegmentTrie:
                 self.parent.append(row)
                 self.part.append(part)
                 self.message.append(message)
+            elif message >= 0 and self.message[found] < 0:
+                self.message[found] = message  # generated first, then sent back: now it has a place
             row = found
         return row

@@ -17,7 +17,7 @@ call (sub-agents), and a first user message that another lineage with other tool
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -37,7 +37,11 @@ _HELD_SHARE = 0.5
 _BY_TEXT, _BY_ID = 1, 2
 #: Requests with equal prompts that are compared: the latest ones.
 _CANDIDATES = 64
-#: Lineages that are compared for one content: the latest ones.
+#: Lineages that are compared for one broken prompt: those that held most of its contents.
+_LINEAGES_COMPARED = 16
+#: User segments at the start of a prompt that may be shared with a side call: its own instruction may come first.
+_OPENING = 2
+#: Lineages remembered for one content: the latest ones.
 _LINEAGES_PER_CONTENT = 64
 
 
@@ -83,8 +87,12 @@ class _Finder:
         self.ended: defaultdict[int, list[int]] = defaultdict(
             list
         )  # node -> requests whose prompt ends there
-        self.by_content: defaultdict[int, list[int]] = defaultdict(list)  # message content -> lineages
-        self.by_reply_id: dict[int, int] = {}  # call id string -> request that generated it
+        # message content -> lineages that held it, the latest last
+        self.by_content: defaultdict[int, dict[int, None]] = defaultdict(dict)
+        # call id -> requests that generated it, with the call: some servers count ids from 0 again and again
+        self.by_reply_id: defaultdict[int, deque[tuple[int, int]]] = defaultdict(
+            lambda: deque(maxlen=_CANDIDATES)
+        )
         self.by_reply_text: dict[int, int] = {}  # assistant content -> request that generated it
 
     def run(self) -> None:
@@ -158,7 +166,7 @@ class _Finder:
         requests that were all answered.
         """
         before, now = self.calls[earlier], self.calls[index]
-        same = before.last_row == now.last_row
+        same = before.last_row == now.last_row and not _differ(before.session_key, now.session_key)
         return same and (self.predecessor[earlier] >= 0 or not before.replied)
 
     def _choose(self, index: int, candidates: list[int], node: int) -> int:
@@ -184,9 +192,14 @@ class _Finder:
         found: dict[int, int] = {}
         for row in self.path(self.calls[index].last_row):
             part = self.trie.parts[self.trie.part[row]]
-            by_id = self.by_reply_id.get(part.call_id, -1) if part.call_id >= 0 else -1
-            if by_id >= 0:
-                found[by_id] = _BY_ID
+            generated: list[tuple[int, int]] = list(self.by_reply_id.get(part.call_id, ()))
+            if len(generated) == 1:
+                found[generated[0][0]] = _BY_ID
+                continue
+            # An id that was given out several times proves something only together with the call.
+            by_id = [request for request, content in generated if content == part.content]
+            if by_id:
+                found.update(dict.fromkeys(by_id, _BY_ID if len(by_id) == 1 else _BY_TEXT))
             elif (by_text := self.by_reply_text.get(part.content, -1)) >= 0:
                 found.setdefault(by_text, _BY_TEXT)
         return found
@@ -199,11 +212,12 @@ class _Finder:
         parts = [self.trie.parts[self.trie.part[row]] for row in rows]
         messages = [part for part in parts if part.kind not in _HEAD_KINDS]
         head = frozenset(part.content for part in parts if part.kind in _HEAD_KINDS)
-        lineages: set[int] = set()
+        holding: Counter[int] = Counter()
         for part in messages:
-            lineages.update(self.by_content.get(part.content, ())[-_LINEAGES_PER_CONTENT:])
+            holding.update(list(self.by_content.get(part.content, ())))
         echoed = self._echoed(index)
-        lineages.update(self.lineage[request] for request in echoed)
+        lineages = {self.lineage[request] for request in echoed}
+        lineages.update(number for number, _ in holding.most_common(_LINEAGES_COMPARED))
         counts = Counter(part.content for part in messages)
         last_at = {part.content: at for at, part in enumerate(messages)}
         replies_after = _suffix_any([part.role in _REPLY_ROLES for part in messages])
@@ -238,12 +252,14 @@ class _Finder:
     ) -> bool:
         if echo == _BY_ID:
             return True
+        holds_most = held >= _HELD_SHARE * lineage.tokens > 0
         if not (head & lineage.head) and (head or lineage.head):
-            return False
+            # Without tools, a clock in the system prompt leaves nothing of the head in common.
+            return bool(echo) and holds_most
         if echo:
             return True
         at = last_at.get(lineage.last, -1)
-        return at >= 0 and replies_after[at] and held >= _HELD_SHARE * lineage.tokens > 0
+        return at >= 0 and replies_after[at] and holds_most
 
     def _shared_tokens(self, extended: int) -> int:
         """Message tokens held by extending `extended`, which another request already continues."""
@@ -309,8 +325,10 @@ class _Finder:
             lineage.tokens += self.tokens[part.content]
             lineage.last = part.content
             known = self.by_content[part.content]
-            if not known or known[-1] != number:
-                known.append(number)
+            known.pop(number, None)
+            known[number] = None
+            if len(known) > _LINEAGES_PER_CONTENT:
+                del known[next(iter(known))]
         if head:
             lineage.head = lineage.head | head
 
@@ -319,8 +337,13 @@ class _Finder:
         for row in self.path(call.output_row, call.last_row):
             part = self.trie.parts[self.trie.part[row]]
             if part.call_id >= 0:
-                self.by_reply_id[part.call_id] = index
+                self.by_reply_id[part.call_id].append((index, part.content))
             self.by_reply_text[part.content] = index
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    """Whether two session keys are both known and not the same."""
+    return one is not None and other is not None and one != other
 
 
 def _suffix_any(flags: list[bool]) -> list[bool]:
@@ -351,12 +374,21 @@ class _Sessions:
     def __init__(self, finder: _Finder) -> None:
         self.finder = finder
         self.leader = list(range(len(finder.lineages)))
+        self.key: list[str | None] = [None] * len(finder.lineages)
+        for index, call in enumerate(finder.calls):
+            lineage = finder.lineage[index]
+            self.key[lineage] = self.key[lineage] or call.session_key
 
     def _find(self, number: int) -> int:
         while self.leader[number] != number:
             self.leader[number] = self.leader[self.leader[number]]
             number = self.leader[number]
         return number
+
+    def _relate(self, one: int, other: int) -> None:
+        """Join two lineages for what their prompts show, unless their explicit keys say otherwise."""
+        if not _differ(self.key[one], self.key[other]):
+            self._join(one, other)
 
     def _join(self, one: int, other: int) -> None:
         one, other = self._find(one), self._find(other)
@@ -401,7 +433,7 @@ class _Sessions:
                 ]
                 if spawners:
                     finder.parent[index] = max(spawners)
-                    self._join(finder.lineage[max(spawners)], finder.lineage[index])
+                    self._relate(finder.lineage[max(spawners)], finder.lineage[index])
                     break
 
     def _side_calls(self, roots: list[int]) -> None:
@@ -410,8 +442,8 @@ class _Sessions:
         latest: dict[bytes, list[int]] = {}
         for index in roots:
             head = finder.lineages[finder.lineage[index]].head
-            for content in self._user_contents(index):
+            for content in self._user_contents(index)[:_OPENING]:
                 others = latest.setdefault(finder.contents.digest[content], [])
                 if others and finder.lineages[finder.lineage[others[-1]]].head != head:
-                    self._join(finder.lineage[others[-1]], finder.lineage[index])
+                    self._relate(finder.lineage[others[-1]], finder.lineage[index])
                 others.append(index)

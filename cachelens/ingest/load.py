@@ -13,13 +13,13 @@ from typing import Any
 
 from cachelens.errors import InputError
 from cachelens.ingest.dialects.base import BadBody
-from cachelens.ingest.exchange import TokenRequest
+from cachelens.ingest.exchange import Exchange, TokenRequest
 from cachelens.ingest.finish import Ingested, finish
 from cachelens.ingest.formats import FORMATS
 from cachelens.ingest.formats.base import Format, ReadContext
 from cachelens.ingest.formats.detect import detect
 from cachelens.ingest.intern import TokenizerLike
-from cachelens.ingest.reader import Call, Reader
+from cachelens.ingest.reader import PREVIOUS_MISSING, Call, Reader
 from cachelens.ingest.shorten import Shortener
 from cachelens.ingest.source import Source
 from cachelens.model.options import IngestOptions
@@ -27,6 +27,8 @@ from cachelens.model.progress import Progress, silent
 from cachelens.model.skips import SkipTally
 from cachelens.model.trace import Trace
 
+#: Requests that may wait for a response that stands later in the file.
+_WAITING = 10_000
 #: Requests between two progress reports.
 _STEP = 64
 
@@ -73,7 +75,10 @@ def load(
     if not calls:
         if len(unread) == len(sources) == 1:
             raise unread[0]
-        raise InputError(_nothing(sources, skips, formats), "`cachelens list formats` shows what can be read")
+        found = "".join(f"\n  {error.message}" for error in unread[:3])
+        raise InputError(
+            _nothing(sources, skips, formats) + found, "`cachelens list formats` shows what can be read"
+        )
     if tokenizer.guarded_texts:
         notes[
             f"{tokenizer.guarded_texts} texts hold very long runs without a break: their token counts are approximate"
@@ -104,16 +109,36 @@ def _read(
     shortener = Shortener()
     context = ReadContext(source.name, skips, shortener.shorten)
     stage = f"reading {os.path.basename(source.name) or source.name}"
+    waiting: list[tuple[int, Exchange]] = []
     for item in reading.read(source, context):
         try:
             if isinstance(item, TokenRequest):
                 calls.append(reader.token_request(item, number))
             else:
                 calls.append(reader.exchange(item, number, shortener))
+                if calls[-1].partial == PREVIOUS_MISSING and len(waiting) < _WAITING:
+                    waiting.append((len(calls) - 1, item))
         except BadBody as error:
             skips.add(source.name, item.record, error.reason, error.detail)
         if len(calls) % _STEP == 0:
             progress(stage, len(calls), None)
+    _resolve(waiting, number, reader, shortener, calls)
+
+
+def _resolve(
+    waiting: list[tuple[int, Exchange]],
+    number: int,
+    reader: Reader,
+    shortener: Shortener,
+    calls: list[Call],
+) -> None:
+    """Read again what continues a response that stood later in the file: logs may be in order of end."""
+    left = len(waiting) + 1
+    while waiting and len(waiting) < left:
+        left = len(waiting)
+        for at, item in waiting:
+            calls[at] = reader.exchange(item, number, shortener)
+        waiting = [(at, item) for at, item in waiting if calls[at].partial == PREVIOUS_MISSING]
 
 
 def _nothing(sources: list[Source], skips: SkipTally, formats: dict[str, Any]) -> str:

@@ -24,6 +24,8 @@ from cachelens.ingest.shorten import Elided, Shortener
 from cachelens.model.kinds import KIND_CODE, KINDS, ROLE_CODE
 
 _SYSTEM = KIND_CODE["system"]
+#: `Call.partial` of a request that continues a response not read so far.
+PREVIOUS_MISSING = "previous-response-missing"
 #: Replies kept so that a later request can continue one by `previous_response_id`.
 _KEPT_REPLIES = 4096
 #: Claims of a dialect from which on no other is asked, and from which on it needs no more evidence.
@@ -155,11 +157,12 @@ class Reader:
         )
         prompt, system_text = self._prompt(dialect, body, elided, shortener, call)
         call.last_row = call.output_row = prompt.rows[-1] if prompt.rows else self._head_row(prompt.head)
-        call.provider = self._provider(exchange.url, call.model or "")
         call.harness = self._harness(system_text, exchange.headers)
-        call.namespace = f"{call.provider or ''}/{call.model or ''}"
         call.session_key, call.parent_key = session_keys(body, exchange.headers, exchange.session_key)
         self._reply(dialect, exchange, prompt, call)
+        # Only now: some requests leave it to the response to name the model.
+        call.provider = self._provider(exchange.url, call.model or "")
+        call.namespace = f"{call.provider}/{call.model or ''}"
         return call
 
     def token_request(self, request: TokenRequest, source: int) -> Call:
@@ -252,7 +255,7 @@ class Reader:
         if previous:
             earlier = self._replies.get(previous)
             if earlier is None:
-                call.partial = "previous-response-missing"
+                call.partial = PREVIOUS_MISSING
             else:
                 items = [*earlier[0], earlier[1], *items]
                 known, own = None, 0
@@ -374,7 +377,8 @@ class Reader:
         if reply.parts:
             parts = [self._part(part) for part in reply.parts]
             call.output_row = self.trie.follow(call.last_row, parts, -1)
-            if reply.response_id and dialect.name == "responses":
+            whole = call.partial is None
+            if reply.response_id and dialect.name == "responses" and whole:
                 self._items.append(_Item(tuple(parts), False, ""))
                 self._replies[reply.response_id] = (prompt.items, len(self._items) - 1)
                 if len(self._replies) > _KEPT_REPLIES:

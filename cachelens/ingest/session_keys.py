@@ -5,6 +5,8 @@ Keys only ever join lineages into a session; which request continues which is de
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from cachelens.ingest.dialects.base import Body
@@ -22,6 +24,8 @@ _SESSION_HEADERS = (
     "x-grok-conv-id",
     "helicone-session-id",
 )
+#: Sixteen or more hexadecimal digits, hyphens aside: made for one conversation.
+_UNIQUE = re.compile(r"(?:[0-9a-fA-F]-?){16}")
 _PARENT_HEADERS = ("x-parent-session-id",)
 
 
@@ -34,11 +38,16 @@ def session_keys(body: Body, headers: dict[str, str], given: str | None) -> tupl
         _of_metadata(_value(body.metadata)),
         _string(_value(body.session_id)),
         _of_conversation(_value(body.conversation)),
-        _string(_value(body.prompt_cache_key)),
+        _conversation_key(_string(_value(body.prompt_cache_key))),
     ):
         if key:
             return key[:256], parent
     return None, parent
+
+
+def _conversation_key(key: str | None) -> str | None:
+    """A `prompt_cache_key` that names one conversation; many are a routing hint, one for a whole application."""
+    return key if key and _UNIQUE.search(key) else None
 
 
 def _value(raw: msgspec.Raw) -> object:

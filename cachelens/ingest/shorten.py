@@ -5,8 +5,9 @@ shares with an earlier one, byte for byte, and a reference to those. An agent se
 every request, so comparing bytes (as fast as memory) saves parsing nearly all of a capture.
 
 Why this is safe: the list is found by its key, such as `"messages":[`. Inside a JSON string a quote is
-always escaped, so these bytes can only be that key. An element is left out only when all bytes from the
-start of the list to its end equal those of a record that was parsed before; after parsing,
+always escaped, so these bytes can only be that key; a record with two lists under it is not shortened. An
+element is left out only when all bytes from the start of the list to its end equal those of a record that was
+parsed before; after parsing,
 `Shortener.remember` checks that the remaining elements stand exactly where the cut was made, and
 otherwise the caller restores the whole body (`Elided.restore`).
 """
@@ -85,9 +86,17 @@ class Shortener:
         end = best.ends[kept - 1] if kept else 0
         if end < _WORTHWHILE_BYTES or best.region[end - 1] not in _ELEMENT_ENDS:
             return record, Elided(record, start, start + 1)
-        self._lists.move_to_end(best_key)
         resume = _after_comma(record, start + end)
-        return record[: start + 1] + record[resume:], Elided(record, start, resume, best, kept)
+        short = record[: start + 1] + record[resume:]
+        if self._ambiguous(short, start):
+            return record, Elided(record, -1, 0)
+        self._lists.move_to_end(best_key)
+        return short, Elided(record, start, resume, best, kept)
+
+    def _ambiguous(self, short: bytes, start: int) -> bool:
+        """Whether the list at `start` may not be the body's: the record has another one under the same name."""
+        name = short[short.rfind(b'"', 0, short.rfind(b'"', 0, start)) : start].rstrip(b": \t\r\n")
+        return short.count(name) > 1 and sum(m.group().startswith(name) for m in _KEY.finditer(short)) > 1
 
     def _longest(self, record: bytes, start: int) -> tuple[int, int]:
         """The known list that shares most with the one at `start`, and how many bytes; (-1, 0) for none.

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 
 import zstandard
 
-from cachelens.errors import InputError
+from cachelens.errors import InputError, UsageError
 
 #: Bytes of a source that formats may look at before they claim it.
 HEAD_BYTES = 1 << 16
@@ -221,6 +221,8 @@ def expand(arguments: list[str], is_capture_folder: Callable[[Path], bool]) -> l
     Files of a folder come in name order; hidden ones are left out. Raises InputError for what does not exist.
     """
     found: list[Source] = []
+    if arguments.count("-") > 1:
+        raise UsageError("standard input can be read only once", "give `-` once")
     for argument in arguments:
         if argument == "-":
             found.append(Source("<stdin>", stream=sys.stdin.buffer))
@@ -235,15 +237,31 @@ def expand(arguments: list[str], is_capture_folder: Callable[[Path], bool]) -> l
                     f"{argument}: no such file or folder", "globs and folders work; `-` reads standard input"
                 )
         for name in names:
-            found.extend(_below(Path(name), is_capture_folder))
+            found.extend(_named(Path(name), is_capture_folder))
     return found
 
 
-def _below(path: Path, is_capture_folder: Callable[[Path], bool]) -> Iterator[Source]:
-    if not path.is_dir() or is_capture_folder(path):
-        # A name that is no UTF-8 can be opened but not written into a table.
-        yield Source(os.fsencode(path).decode("utf-8", "replace"), path)
+def _named(path: Path, is_capture_folder: Callable[[Path], bool]) -> Iterator[Source]:
+    """What a path on the command line stands for: pipes can be read once, like standard input."""
+    if path.is_file() or path.is_dir():
+        yield from _below(path, is_capture_folder, set())
+    else:
+        yield Source(_shown(path), stream=open(path, "rb", buffering=1 << 20))
+
+
+def _shown(path: Path) -> str:
+    """The path as text: a name that is no UTF-8 can be opened but not written into a table."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _below(path: Path, is_capture_folder: Callable[[Path], bool], seen: set[Path]) -> Iterator[Source]:
+    """Regular files at and below a path. `seen`: folders walked already, which links may lead back to."""
+    if path.is_file() or (path.is_dir() and is_capture_folder(path)):
+        yield Source(_shown(path), path)
         return
+    if not path.is_dir() or (real := path.resolve()) in seen:
+        return
+    seen.add(real)
     for child in sorted(path.iterdir()):
         if not child.name.startswith("."):
-            yield from _below(child, is_capture_folder)
+            yield from _below(child, is_capture_folder, seen)

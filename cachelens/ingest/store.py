@@ -27,6 +27,16 @@ from cachelens.model.tables import CONTENTS, REQUESTS, SEGMENTS
 
 #: The file that makes a folder a table folder.
 MANIFEST = "cachelens.json"
+#: What reading damaged tables raises.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    msgspec.DecodeError,
+    pl.exceptions.PolarsError,
+)
 _ROWS_PER_GROUP = 1 << 18
 _ROW_KEY = ["content_id", "kind", "role", "name", "call_id", "breakpoint_ttl_s", "source_path"]
 
@@ -93,17 +103,29 @@ def read(directory: Path) -> model.Trace:
         contents = _contents_of(pl.read_parquet(directory / "contents.parquet"))
         segments, last_segment, last_output = _read_segments(directory / "segments.parquet", requests)
         _check(requests, segments, contents, last_segment)
-    except (OSError, ValueError, KeyError, msgspec.DecodeError, pl.exceptions.PolarsError) as error:
+        row_of = {name: row for row, name in enumerate(requests["request_id"].to_list())}
+        before = [
+            row_of[name] if name is not None else -1 for name in requests["previous_request_id"].to_list()
+        ]
+        if any(row >= at for at, row in enumerate(before)):
+            raise ValueError("a request continues a later one")
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        msgspec.DecodeError,
+        pl.exceptions.PolarsError,
+    ) as error:
         raise InputError(f"{directory}: not a complete table folder ({type(error).__name__})") from error
-    row_of = {name: row for row, name in enumerate(requests["request_id"].to_list())}
-    before = requests["previous_request_id"].to_list()
     return model.Trace(
         requests=requests,
         segments=segments,
         contents=contents,
         last_segment=last_segment,
         last_output=last_output,
-        predecessor=np.array([row_of[name] if name is not None else -1 for name in before], dtype=np.int64),
+        predecessor=np.array(before, dtype=np.int64),
         skipped=manifest.skipped,
         encoding=manifest.encoding,
         render=manifest.render,
@@ -116,6 +138,11 @@ def _check(
     requests: pl.DataFrame, segments: model.Segments, contents: model.Contents, last_segment: model.Int64
 ) -> None:
     """Raise ValueError unless the tables fit together."""
+    if requests["request_id"].n_unique() != len(requests):
+        raise ValueError("request ids are not distinct")
+    for column in ("request_id", "session_id", "lineage_id", "namespace", "dialect"):
+        if requests[column].null_count():
+            raise ValueError(f"the column {column} has gaps")
     if len(segments) and int(segments.content.max()) >= len(contents):
         raise ValueError("segments name contents that are not there")
     if dict(requests.schema) != REQUESTS:
@@ -267,6 +294,10 @@ def _contents_frame(contents: model.Contents) -> pl.DataFrame:
 
 
 def _contents_of(frame: pl.DataFrame) -> model.Contents:
+    if frame.null_count().sum_horizontal().item():
+        raise ValueError("the contents have gaps")
+    if frame["content_id"].to_list() != list(range(len(frame))):
+        raise ValueError("the contents are not numbered in order")
     lengths = frame["token_ids"].list.len().to_numpy().astype(np.int64)
     offsets = np.zeros(len(frame) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])

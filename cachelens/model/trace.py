@@ -90,8 +90,13 @@ class Segments:
         return np.array(rows[::-1], dtype=np.int64)
 
     def location(self, row: int) -> str:
-        """Where the segment stands in the request body, such as `messages[3].content[1].text`."""
+        """Where the segment stands in the request body, such as `messages[3].content[1].text`.
+
+        `response…` when it was generated and never sent back.
+        """
         text = self.strings[self.field[row]] if self.field[row] >= 0 else ""
+        if self.message[row] < 0 and "[]" in text:
+            return "response" + text.partition("[]")[2]
         return text.replace("[]", f"[{self.message[row]}]", 1)
 
 

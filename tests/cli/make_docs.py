@@ -33,8 +33,8 @@ Reports go to stdout, everything else to stderr. A progress bar appears on a ter
 | `FORCE_COLOR` | neither empty nor 0: color also into a pipe, unless `NO_COLOR` or `--color never` |
 | `COLUMNS` | width of a report that does not go to a terminal, 80 to 160; default 100 |
 
-With `-o`, only the outputs named are written, each complete or not at all; `-o -` adds stdout. Files with the suffix
-`.txt` are terminal reports without color.
+The report goes to stdout, and to each file named with `-o`, complete or not at all (with `-q`, to files
+alone). Files with the suffix `.txt` are terminal reports without color.
 """
 
 

@@ -24,7 +24,6 @@ def key(
         {"metadata": {"user_id": '{"device_id": "d", "session_id": "K"}'}},
         {"metadata": {"session_id": "K"}},
         {"session_id": "K"},
-        {"prompt_cache_key": "K"},
         {"conversation": "K"},
         {"conversation": {"id": "K"}},
     ],
@@ -42,6 +41,12 @@ def test_keys_in_bodies(body: dict[str, object]) -> None:
 )
 def test_no_key(body: dict[str, object]) -> None:
     assert key(body) is None
+
+
+def test_a_cache_key_is_a_session_only_when_it_was_made_for_one() -> None:
+    unique = "01a20bc5-7bf1-7cb3-b240-0f04ae825c4d"
+    assert key({"prompt_cache_key": unique}) == unique
+    assert key({"prompt_cache_key": "my-app"}) is None
 
 
 def test_parent_sessions() -> None:
