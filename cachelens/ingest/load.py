@@ -56,7 +56,7 @@ def load(
             name = options.input_format or detect(source)[0]
         except InputError as error:
             unread.append(error)
-            skips.add(source.name, 0, "unknown-format", error.message)
+            skips.add(source.name, 0, "unknown-format", error.message.removeprefix(f"{source.name}: "))
             continue
         reading: Format = FORMATS.load(name)()
         formats[name] = None

@@ -78,7 +78,7 @@ class Source:
         if feed is None:
             raise InputError(f"{self.name} can be read only once")
         self._feed = None
-        return cast(BinaryIO, io.BufferedReader(_Chained(head, feed), 1 << 20))
+        return cast(BinaryIO, io.BufferedReader(_Chained(head, feed, self._stream), 1 << 20))
 
 
 class Feed:
@@ -117,14 +117,21 @@ def _beginning(feed: Feed) -> bytes:
 
 
 class _Chained(io.RawIOBase):
-    """Bytes already read, then the rest of a stream."""
+    """Bytes already read, then the rest of a stream. Closes `opened`, what the rest comes from."""
 
-    def __init__(self, head: bytes, rest: Feed) -> None:
+    def __init__(self, head: bytes, rest: Feed, opened: BinaryIO | None) -> None:
         self._head = memoryview(head)
         self._rest = rest
+        self._opened = opened
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        """Close what was opened as well, unless it is standard input, which is not ours to close."""
+        super().close()
+        if self._opened is not None and self._opened is not getattr(sys.stdin, "buffer", None):
+            self._opened.close()
 
     def readinto(self, buffer: Any) -> int:
         data: bytes | memoryview

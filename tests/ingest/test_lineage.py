@@ -193,3 +193,35 @@ def test_without_times_requests_keep_file_order_and_the_trace_says_so() -> None:
     trace = trace_of([(body(history[:4]), history[4]), (body(history), None)], timed=False)
     assert trace.predecessor.tolist() == [-1, 0]
     assert any("no times" in note for note in trace.notes)
+
+
+def test_servers_that_count_tool_call_ids_from_zero_do_not_mix_sessions_up() -> None:
+    """Two sessions with a clock, interleaved, both with ids `f:0`, `f:1`, …"""
+    exchanges, histories = [], {name: [message("user", f"Task {name} " * 9)] for name in "AB"}
+    for step in range(3):
+        for name, history in histories.items():
+            arguments = f'{{"path": "{name}{step}"}}'
+            clock = message("system", f"You are an agent. It is {len(exchanges)}")
+            exchanges.append((body([clock, *history]), call(f"f:{step}", arguments)))
+            history += [call(f"f:{step}", arguments), result(f"f:{step}", f"out {name} {step}")]
+    assert trace_of(exchanges).predecessor.tolist() == [-1, -1, 0, 1, 2, 3]
+
+
+def test_a_clock_in_the_system_prompt_of_an_agent_without_tools_breaks_and_does_not_end_its_lineage() -> None:
+    history = [message("user", "A long enough question " * 5)]
+    exchanges = []
+    for step in range(4):
+        answer = message("assistant", f"answer {step} " * 4)
+        clock = message("system", f"You are a writer. It is 10:0{step}")
+        exchanges.append((body([clock, *history], tools=None), answer))
+        history = [*history, answer, message("user", f"more {step}")]
+    assert trace_of(exchanges).predecessor.tolist() == [-1, 0, 1, 2]
+
+
+def test_sessions_with_different_keys_stay_apart_whatever_they_say() -> None:
+    start, title = message("system", "You are an agent"), message("system", "Make a title")
+    user = message("user", "Please fix the build")
+    exchanges = [(body([title, user], tools=None), message("assistant", "Fix")), (body([start, user]), None)]
+    keys = [{"x-session-id": "a"}] * 2 + [{"x-session-id": "b"}] * 2
+    assert sessions(trace_of(exchanges * 2, headers=keys)) == ["s1", "s1", "s2", "s2"]
+    assert trace_of(exchanges * 2, headers=keys).predecessor.tolist() == [-1] * 4

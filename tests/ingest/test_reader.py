@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from cachelens.ingest.exchange import Exchange
 from cachelens.ingest.finish import Ingested, finish
 from cachelens.ingest.reader import Reader
 from cachelens.ingest.shorten import Shortener
 from cachelens.ingest.store import segment_frames
-from cachelens.model.options import AnalyzeOptions
+from cachelens.model.options import AnalyzeOptions, IngestOptions
 from cachelens.model.trace import Trace
-from cachelens.pipeline import analyze
+from cachelens.pipeline import analyze, load
 from tests.ingest.bytes_tokenizer import BytesTokenizer
 from tests.ingest.traces import TOOLS, body, call, message, result, trace_of
 
@@ -146,3 +149,108 @@ def test_tools_that_change_are_found_before_the_messages() -> None:
     found = analyze(trace, AnalyzeOptions()).requests[1].break_
     assert found is not None
     assert (found.kind, found.component, found.path) == ("reordered", "tools", "tools[0]")
+
+
+LONG, NEXT = message("user", TEXT), message("user", "beta question here")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"metadata":{"messages":[A,B]},"model":"m","messages":[B]}',
+        '{"model":"m","messages":[A,B],"messages":[B]}',
+        '{"tools":[{"type":"function","function":{"name":"t","examples":{"messages":[A,B]}}}],"messages":[B]}',
+        '{"metadata":{"messages":[A,B]},"model":"m","messages":[]}',
+    ],
+)
+def test_a_second_list_of_messages_in_a_record_changes_nothing(line: str) -> None:
+    """What stands alone and what follows a record that holds the decoy's list must be read alike."""
+    spelled = line.replace("A", json.dumps(LONG)).replace("B", json.dumps(NEXT)).encode()
+    first = json.dumps({"model": "m", "messages": [LONG, NEXT]}, separators=(",", ":")).encode()
+    alone, after = (read_raw(lines)[-1] for lines in ([spelled], [first, spelled]))
+    assert after == alone
+
+
+def read_raw(lines: list[bytes]) -> list[int]:
+    reader, shortener = Reader(BytesTokenizer(), lambda *image: 85), Shortener()
+    calls = [
+        reader.exchange(Exchange(at, line, url="http://h/v1/chat/completions", started_us=at), 0, shortener)
+        for at, line in enumerate(lines)
+    ]
+    trace = finish(calls, reader.contents, reader.trie, Ingested(("t",), (), "exact", "default", ()))
+    return trace.requests["prompt_tokens"].to_list()
+
+
+def test_a_model_that_only_the_response_names_is_a_namespace() -> None:
+    given = {"messages": [LONG]}
+    choices = [{"index": 0, "message": message("assistant", "x")}]
+    replies = [{"object": "chat.completion", "model": name, "choices": choices} for name in ("m1", "m2")]
+    trace = read([given, given], replies, "http://h/v1/chat/completions")
+    assert trace.requests["namespace"].n_unique() == 2
+    assert analyze(trace, AnalyzeOptions()).totals.hit_tokens == 0
+
+
+def test_what_was_generated_gets_its_place_when_it_is_sent_back() -> None:
+    history = [message("system", "S"), message("user", "U"), call("c1"), result("c1", "out")]
+    trace = trace_of([(body(history[:2]), call("c1")), (body(history), call("c2"))])
+    frame = next(segment_frames(trace))
+    places = frame.filter(frame["request_id"] == "r2").select("generated", "source_path").rows()
+    assert [place.split(".")[0] for generated, place in places if not generated] == [
+        "messages[0]",
+        "tools[0]",
+        "messages[1]",
+        "messages[2]",
+        "messages[3]",
+    ]
+    assert all(place.startswith("response") for generated, place in places if generated)
+
+
+def test_a_break_stands_where_the_tokens_differ_not_where_the_cuts_do() -> None:
+    parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two " * 40}]
+    split = [message("system", "S"), {"role": "user", "content": parts}, call("c1"), result("c1", "out " * 9)]
+    joined = [split[0], message("user", "one " + "two " * 40), split[2], result("c1", "new " * 9), call("c2")]
+    trace = trace_of([(body(split), call("c2")), (body([*joined, result("c2", "x")]), None)])
+    found = analyze(trace, AnalyzeOptions()).requests[1].break_
+    assert found is not None
+    assert (found.kind, found.path, found.message) == ("changed", "messages[3].content", 3)
+    assert found.segment_offset == 4  # the framing of the message
+
+
+def test_an_edit_is_named_even_when_the_model_changed_too() -> None:
+    one, other = message("system", "You are agent A"), message("system", "You are agent B")
+    exchanges = [
+        (body([one, LONG]), call("c1")),
+        ({**body([other, LONG, call("c1"), result("c1", "out")]), "model": "other"}, None),
+    ]
+    found = analyze(trace_of(exchanges), AnalyzeOptions()).requests[1].break_
+    assert found is not None
+    assert (found.kind, found.path) == ("changed", "messages[0].content")
+
+
+def test_a_chain_of_responses_may_be_written_in_any_order(tmp_path: Path) -> None:
+    names = ["a", "b", "c"]
+    lines = [
+        json.dumps(
+            {
+                "timestamp": at,
+                "method": "POST",
+                "url": "https://api.openai.com/v1/responses",
+                "request": {
+                    "model": "m",
+                    "input": [item("user", f"turn {at} {TEXT}")],
+                    **({"previous_response_id": names[at - 1]} if at else {}),
+                },
+                "response": answer(name, f"reply {at}"),
+            }
+        )
+        for at, name in enumerate(names)
+    ]
+    found = []
+    for number, order in enumerate((lines, lines[::-1], [lines[1], lines[0], lines[2]])):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text("\n".join(order))
+        trace = load([str(path)], IngestOptions())
+        assert trace.requests["partial"].to_list() == [None] * 3
+        assert trace.predecessor.tolist() == [-1, 0, 1]
+        found.append(trace.requests["prompt_tokens"].to_list())
+    assert found[0] == found[1] == found[2]

@@ -50,6 +50,8 @@ def _totals(result: Result, page: Page) -> list[Line]:
     best = [f"{percent(totals.ideal_hit_rate)} hit with an infinite cache"]
     if result.engine.capacity_tokens is not None:
         best.append(f"{percent(totals.optimal_hit_rate)} with this size and perfect eviction")
+    if diverged := totals.outcomes.get("divergence", 0):
+        best.append(f"{share(totals.reusable_tokens + diverged, prompt)} if no prompt broke its prefix")
     return [
         *_row("prompt tokens", count(prompt), *again, page=page),
         *_row(

@@ -9,7 +9,7 @@ from cachelens.report.units import exact, plural, size
 from cachelens.report.untrusted import clean, cut, width
 
 _SKIP_LINES = 3
-_NOTE_LINES = 4
+_NOTE_LINES = 3
 _NOTES = 4
 
 
@@ -45,6 +45,8 @@ def cache_model(engine: EngineFacts) -> str:
     limit = engine.capacity_tokens
     capacity = "unlimited" if limit is None else f"{size(limit)} tokens"
     pages = f", pages of {exact(engine.page_size)}" if engine.page_size > 1 else ""
+    if engine.name == "ideal" and limit is None:
+        return f"infinite cache{pages}"
     model = engine.name if engine.name == engine.policy else f"{engine.name}, {engine.policy}"
     return f"{model}, {capacity}{pages}"
 
@@ -76,7 +78,7 @@ def _skipped(trace: TraceFacts, page: Page) -> list[Line]:
 
 def _skip(report: SkipReport, page: Page) -> str:
     ascii_only = page.ascii_only
-    places = ", ".join(exact(place) for place in report.places)
+    places = ", ".join(exact(place) for place in report.places if place)  # 0: the source as a whole
     more = ", ..." if report.records > len(report.places) else ""
     detail = f" ({clean(report.detail, 60, ascii_only=ascii_only)})" if report.detail else ""
     source = clean(report.source, 32, True, ascii_only)

@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachelens.errors import InputError
+from cachelens.errors import InputError, UsageError
 from cachelens.ingest import source as source_module
 from cachelens.ingest.source import HEAD_BYTES, STREAM_ERRORS, Feed, Source, expand, lines
 
@@ -134,3 +135,24 @@ def test_names_that_are_no_utf_8_are_shown_with_replacements(tmp_path: Path) -> 
     assert source.name == f"{tmp_path}/\N{REPLACEMENT CHARACTER}.jsonl"
     with source.open() as stream:
         assert stream.read() == b"{}\n"
+
+
+def test_a_pipe_is_read_whole_and_left_out_of_folders(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    assert [source.name for source in expand([str(tmp_path)], lambda _: False)] == [str(tmp_path / "a.jsonl")]
+    data = b'{"a": 1}\n' * 300_000
+    writer = threading.Thread(target=lambda: pipe.write_bytes(data))
+    writer.start()
+    (source,) = expand([str(pipe)], lambda _: False)
+    assert data.startswith(source.head())
+    with source.open() as stream:
+        assert stream.read() == data
+    writer.join()
+
+
+def test_standard_input_is_named_once() -> None:
+    with pytest.raises(UsageError, match="only once"):
+        expand(["-", "-"], lambda _: False)
