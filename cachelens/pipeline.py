@@ -14,7 +14,7 @@ import cachelens
 from cachelens.attribute.align import Span, retransmitted, same_prefix
 from cachelens.attribute.breaks import Decode, Prompts, describe, shared_contents
 from cachelens.attribute.outcomes import outcomes
-from cachelens.errors import UsageError
+from cachelens.errors import InputError, UsageError
 from cachelens.ingest import load as ingest
 from cachelens.ingest import store
 from cachelens.ingest.formats.detect import is_capture_folder
@@ -72,6 +72,13 @@ def _stored(sources: list[Source], options: IngestOptions, progress: Progress) -
     path = sources[0].path
     trace = store.read(path if path is not None else Path(sources[0].name))
     defaults = IngestOptions()
+    if options.strict and trace.skipped:
+        raise InputError(
+            f"{path}: records were skipped when these tables were written",
+            "leave --strict out to go on without them",
+        )
+    if options.input_format is not None:
+        raise UsageError("tables have one format only", "leave --input-format out")
     if options.encoding not in (trace.encoding, defaults.encoding):
         raise UsageError(f"these tables are encoded as {trace.encoding}", "ingest the captures again")
     if options.render is not None and options.render != trace.render:
@@ -200,7 +207,7 @@ def _capacities(options: CurveOptions, working_set: int) -> list[int]:
     if options.marked_capacity_tokens is not None:
         chosen.add(options.marked_capacity_tokens)
     if options.points > 0:
-        low = max(options.page_size, working_set // 1000, 1)
+        low = max(options.page_size, working_set // 100, 1)
         spaced = np.geomspace(low, max(working_set, low), max(options.points, 2)).round()
         chosen.update(spaced.astype(np.int64).tolist())
     return sorted(chosen)

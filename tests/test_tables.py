@@ -90,3 +90,32 @@ def test_tables_and_captures_do_not_mix(tmp_path: Path) -> None:
         load([str(tmp_path / "tables"), str(SAMPLES / "clock.jsonl")], IngestOptions())
     with pytest.raises(UsageError, match="encoded as"):
         load([str(tmp_path / "tables")], IngestOptions(encoding="cl100k_base"))
+
+
+def test_options_that_tables_cannot_honor_are_refused(tmp_path: Path) -> None:
+    write(load([str(SAMPLES / "broken.jsonl")], IngestOptions()), tmp_path / "tables")
+    with pytest.raises(InputError, match="skipped when these tables were written"):
+        load([str(tmp_path / "tables")], IngestOptions(strict=True))
+    with pytest.raises(UsageError, match="one format"):
+        load([str(tmp_path / "tables")], IngestOptions(input_format="har"))
+
+
+def test_the_same_capture_twice_is_said(tmp_path: Path) -> None:
+    name = str(SAMPLES / "clock.jsonl")
+    whole = load([name], IngestOptions())
+    twice = load([name, name], IngestOptions())
+    assert any("stand in more than one input" in note for note in twice.notes)
+    assert not any("more than one input" in note for note in whole.notes)
+
+
+def test_request_ids_of_the_capture_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.jsonl"
+    names = ['"a"', '"b"', "null", '"a"', '"a#2"']
+    path.write_text("".join(f'{{"request_id": {name}, "tokens": [1, 2]}}\n' for name in names))
+    assert load([str(path)], IngestOptions()).requests["request_id"].to_list() == [
+        "a",
+        "b",
+        "r3",
+        "a#2",
+        "a#2#2",
+    ]

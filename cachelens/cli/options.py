@@ -71,7 +71,7 @@ RenderOrder = Annotated[
 ]
 Strict = Annotated[
     bool,
-    typer.Option("--strict", help="Stop at a record that cannot be read, instead of counting it."),
+    typer.Option("--strict", help="Fail when a record cannot be read, instead of counting it."),
 ]
 PageSize = Annotated[
     int,

@@ -240,11 +240,18 @@ def _requests(
 
 
 def _request_ids(calls: Sequence[Call]) -> list[str]:
-    """The capture's own ids where they are all there and distinct, else r1, r2, … in order of start."""
-    given = [call.request_id for call in calls]
-    if all(given) and len(set(given)) == len(given):
-        return [str(name) for name in given]
-    return [f"r{number}" for number in range(1, len(calls) + 1)]
+    """The capture's own ids, or r1, r2, … in order of start; one given twice gets `#2`, `#3`, …"""
+    ids: list[str] = []
+    taken: set[str] = set()
+    for number, call in enumerate(calls, 1):
+        name = wanted = call.request_id or f"r{number}"
+        copy = 1
+        while name in taken:
+            copy += 1
+            name = f"{wanted}#{copy}"
+        taken.add(name)
+        ids.append(name)
+    return ids
 
 
 def _notes(calls: Sequence[Call]) -> tuple[str, ...]:
@@ -259,6 +266,16 @@ def _notes(calls: Sequence[Call]) -> tuple[str, ...]:
     if any(call.dialect == "hashes" for call in calls):
         notes.append(
             "hash traces hold no text: breaks are not applicable, what no prefix serves counts as fresh"
+        )
+    first: dict[tuple[int, int], int] = {}
+    twice = sum(
+        first.setdefault((call.started_us, call.last_row), call.source) != call.source
+        for call in calls
+        if call.started_us is not None
+    )
+    if twice:
+        notes.append(
+            f"{twice} requests stand in more than one input, with equal start and prompt: counted each time"
         )
     partial = sum(call.partial is not None for call in calls)
     if partial:

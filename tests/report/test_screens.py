@@ -131,7 +131,8 @@ def test_breaks_are_counted_in_full_and_shown_in_part() -> None:
     result = builders.session()
     assert "7 of 83 prompts do not extend the one before" in show(result)
     assert (
-        len(re.findall(r"^ +\d+ .* (changed|inserted|removed|reordered|truncated) ", show(result), re.M)) == 5
+        len(re.findall(r"^ +r\d+ .* (changed|inserted|removed|reordered|truncated) ", show(result), re.M))
+        == 5
     )
     found = re.findall(
         r"^ +(\d+) .* (?:changed|inserted|removed|reordered|truncated) ", show(result, verbose=True), re.M

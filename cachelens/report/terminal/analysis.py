@@ -104,23 +104,22 @@ def _breaks(result: Result, page: Page, limit: int) -> list[Line]:
         [title, Span(f"   {exact(len(found))} of {exact(continued)} prompts do not extend the one before")],
         [Span(f"{count(sum(item.lost_tokens for item in found.values()))} tokens lost by it")],
     ]
-    numbers = {row.request_id: at for at, row in enumerate(result.requests, 1)}
     worst = [name for name in result.worst_breaks if name in found][:limit]
     lines: list[Line] = list(pack(chunks, page.width, indent=3))
     if not worst:
         return lines
-    rows = [_cells(numbers[name], found[name], page) for name in worst]
+    rows = [_cells(name, found[name], page) for name in worst]
     return lines + list(table(_HEADER, rows, page, right=frozenset({0, 1, 2}), flexible=5))
 
 
-def _cells(number: int, item: Break, page: Page) -> tuple[str, ...]:
+def _cells(request_id: str, item: Break, page: Page) -> tuple[str, ...]:
     where = item.path
     if item.char_offset is not None:
         where += f", char {exact(item.char_offset)}"
     if item.name:
         where += f" ({clean(item.name, 40, ascii_only=page.ascii_only)})"
     return (
-        exact(number),
+        clean(request_id, 24, ascii_only=page.ascii_only),
         count(item.lost_tokens),
         exact(item.token_offset),
         clean(item.kind, 14, ascii_only=page.ascii_only),
