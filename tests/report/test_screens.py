@@ -135,9 +135,9 @@ def test_breaks_are_counted_in_full_and_shown_in_part() -> None:
         == 5
     )
     found = re.findall(
-        r"^ +(\d+) .* (?:changed|inserted|removed|reordered|truncated) ", show(result, verbose=True), re.M
+        r"^ +(r\d+) .* (?:changed|inserted|removed|reordered|truncated) ", show(result, verbose=True), re.M
     )
-    assert found == ["84", "72", "60", "48", "36", "24", "12"]
+    assert found == ["r84", "r72", "r60", "r48", "r36", "r24", "r12"]
 
 
 def test_headline_figures_are_those_of_the_totals() -> None:
