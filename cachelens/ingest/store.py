@@ -109,15 +109,7 @@ def read(directory: Path) -> model.Trace:
         ]
         if any(row >= at for at, row in enumerate(before)):
             raise ValueError("a request continues a later one")
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-        msgspec.DecodeError,
-        pl.exceptions.PolarsError,
-    ) as error:
+    except _DAMAGE as error:
         raise InputError(f"{directory}: not a complete table folder ({type(error).__name__})") from error
     return model.Trace(
         requests=requests,

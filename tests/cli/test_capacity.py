@@ -76,8 +76,11 @@ def test_every_number_of_tokens_comes_back(tokens: int) -> None:
 
 @given(st.text(max_size=12))
 def test_no_text_is_a_bug(text: str) -> None:
+    """Whatever is typed is either a size or a usage error, and a size is never nothing."""
     for parse in (parse_tokens, parse_capacities):
         try:
-            parse(text)
+            parsed = parse(text)
         except UsageError:
             continue
+        sizes = parsed if isinstance(parsed, tuple) else (parsed,)
+        assert all(size is None or size > 0 for size in sizes)

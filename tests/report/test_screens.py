@@ -99,7 +99,7 @@ def test_every_screen_fits(make, columns: int, ascii_only: bool) -> None:  # typ
 
 def test_builders_are_consistent() -> None:
     for result in (builders.session(), append_only(), hostile()):
-        check(result)
+        assert check(result) is None, "check raises where a token is not accounted for"
 
 
 @pytest.mark.parametrize("depth", ["16", "256", "truecolor"])
