@@ -102,7 +102,8 @@ def test_append_only_captures_compute_nothing_twice() -> None:
 
 
 def test_one_trace_of_several_files_keeps_them_apart() -> None:
-    names = ("agno", "crewai")
+    names = ("agno", "crewai", "opencode", "cline")  # all work on the same task
     whole = load([str(SHARED / "traces" / name / CONTAINERS[0]) for name in names], IngestOptions())
     assert len(whole) == sum(EXPECTED[name][0] for name in names)
     assert whole.requests["lineage_id"].n_unique() == sum(EXPECTED[name][1] for name in names)
+    assert whole.requests["session_id"].n_unique() == sum(EXPECTED[name][2] for name in names)

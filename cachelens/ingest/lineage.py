@@ -375,9 +375,12 @@ class _Sessions:
         self.finder = finder
         self.leader = list(range(len(finder.lineages)))
         self.key: list[str | None] = [None] * len(finder.lineages)
+        self.source = [-1] * len(finder.lineages)
         for index, call in enumerate(finder.calls):
             lineage = finder.lineage[index]
             self.key[lineage] = self.key[lineage] or call.session_key
+            if self.source[lineage] < 0:
+                self.source[lineage] = call.source
 
     def _find(self, number: int) -> int:
         while self.leader[number] != number:
@@ -386,8 +389,9 @@ class _Sessions:
         return number
 
     def _relate(self, one: int, other: int) -> None:
-        """Join two lineages for what their prompts show, unless their explicit keys say otherwise."""
-        if not _differ(self.key[one], self.key[other]):
+        """Join two lineages for what their prompts show, unless their explicit keys say otherwise, or they
+        come from different inputs: another capture of the same task holds the same words."""
+        if self.source[one] == self.source[other] and not _differ(self.key[one], self.key[other]):
             self._join(one, other)
 
     def _join(self, one: int, other: int) -> None:
@@ -429,7 +433,10 @@ class _Sessions:
             for content in self._user_contents(index):
                 calls = finder.contents.prompt_arguments.get(finder.contents.digest[content], ())
                 spawners = [
-                    finder.by_reply_text[c] for c in calls if finder.by_reply_text.get(c, index) < index
+                    spawner
+                    for call in calls
+                    if (spawner := finder.by_reply_text.get(call, index)) < index
+                    and finder.calls[spawner].source == finder.calls[index].source
                 ]
                 if spawners:
                     finder.parent[index] = max(spawners)
