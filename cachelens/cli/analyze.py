@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cachelens.cli import engine_options as caches
 from cachelens.cli import options
 from cachelens.cli.capacity import parse_tokens
 from cachelens.cli.console import Console
@@ -19,7 +20,10 @@ def analyze(
     capacity: Annotated[
         str, typer.Option("--capacity", metavar="TOKENS", help="Size of the cache: 200k, 8m, 131_072, inf.")
     ] = "inf",
-    page_size: options.PageSize = 1,
+    engine: caches.OneEngine = None,
+    policy: caches.Policies = None,
+    page_size: caches.PageSize = None,
+    set_option: caches.SetOption = None,
     output_format: options.Format = None,
     output: options.OutputFiles = None,
     force: options.Force = False,
@@ -33,21 +37,26 @@ def analyze(
 ) -> None:
     """Say where the prompt tokens of captured traffic went, and why the cache missed.
 
-    Replays a prefix cache with least-recently-used eviction. Every prompt token is accounted for: hit,
-    fresh, or computed again for a reason. Then the edits that broke a prefix, most tokens lost first.
+    Replays a prefix cache: that of --engine, or least-recently-used eviction. Every prompt token is accounted
+    for: hit, fresh, or computed again for a reason. Then the edits that broke a prefix, most tokens lost first,
+    and what the same trace costs under other caches.
 
     TRACE is a capture: a file, a folder, a glob, or `-` for standard input, compressed or not; or one folder
     written by `cachelens ingest`.
     """
     console = Console(quiet, verbose, color.value)
-    model = AnalyzeOptions(parse_tokens(capacity, page_size), page_size)
+    if engine is not None:
+        caches.names(engine, "engines")
+    cache = AnalyzeOptions(
+        parse_tokens(capacity, page_size or 1), page_size, engine, policy, caches.engine_settings(set_option)
+    )
     reading = options.ingest_options(input_format, encoding, render, strict)
     outputs = plan("result", output, output_format, force, traces, quiet)
     from cachelens.pipeline import analyze as run
     from cachelens.pipeline import load
 
     with Bar(visible=not quiet and stderr_is_terminal()) as progress:
-        result = run(load(traces, reading, progress), model, progress)
+        result = run(load(traces, reading, progress), cache, progress)
     if not outputs.shows_people:
         console.warn_skipped(result.trace.skipped)
     outputs.write(result, console)

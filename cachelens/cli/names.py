@@ -10,6 +10,8 @@ NAMED = Registry(
         "formats": Entry("cachelens.ingest.formats:FORMATS", "containers of captures, for --input-format"),
         "dialects": Entry("cachelens.ingest.dialects:DIALECTS", "wire APIs that are understood"),
         "encodings": Entry("cachelens.tokens.encodings:ENCODINGS", "token encodings, for --encoding"),
+        "engines": Entry("cachelens.simulate.engines:ENGINES", "models of real caches, for --engine"),
+        "policies": Entry("cachelens.simulate.policies:POLICIES", "what is evicted first, for --policy"),
         "outputs": Entry("cachelens.report.renderers:RENDERERS", "output formats, for --format and -o"),
     },
 )

@@ -21,6 +21,7 @@ from cachelens.report.renderers.base import DocumentKind, Renderer, RenderOption
 from cachelens.report.terminal.screen import Page
 
 if TYPE_CHECKING:
+    from cachelens.model.grid import Grid
     from cachelens.model.result import Curve, Result
 
 _STDOUT = "-"
@@ -45,7 +46,7 @@ class Outputs:
         """Whether a screen for people is among them, which says itself what was skipped."""
         return any(item.renderer.name == "terminal" for item in self.items)
 
-    def write(self, document: Result | Curve, console: Console) -> None:
+    def write(self, document: Result | Curve | Grid, console: Console) -> None:
         """Render and write all of them, files first. Raises UsageError where one cannot be written."""
         for item in sorted(self.items, key=lambda item: item.place == _STDOUT):
             page = console.page() if item.place == _STDOUT else Page()

@@ -1,16 +1,16 @@
-"""`cachelens simulate`. In: captures and cache sizes. Out: hit rates at them, or the whole curve."""
+"""`cachelens simulate`. In: captures, engines, policies and cache sizes. Out: hit rates, or the whole curve."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from cachelens.cli import engine_options as caches
 from cachelens.cli import options
-from cachelens.cli.capacity import parse_capacities
 from cachelens.cli.console import Console
-from cachelens.cli.outputs import plan
+from cachelens.cli.outputs import Outputs, plan
+from cachelens.cli.per_request import PerRequest
 from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.errors import UsageError
 from cachelens.model.options import CurveOptions, IngestOptions
@@ -21,29 +21,47 @@ DEFAULT_CAPACITIES = "1%,3%,10%,30%,100%"
 
 def simulate(
     traces: options.Traces,
+    engine: caches.Engines = None,
+    policy: caches.Policies = None,
+    capacity: caches.Capacities = None,
+    page_size: caches.PageSize = None,
     curve: Annotated[
-        bool, typer.Option("--curve", help="The exact curve over all cache sizes, instead of a few.")
+        bool,
+        typer.Option("--curve", help="The exact LRU curve over all cache sizes; engines as lines beside it."),
     ] = False,
-    capacity: Annotated[
-        str | None,
-        typer.Option(
-            "--capacity",
-            metavar="SIZES",
-            help="Sizes with commas between: tokens (200k, 8m), shares of the working set (0.1, 10%), inf. "
-            "With --curve: one size in tokens, to mark.",
-            show_default=DEFAULT_CAPACITIES,
-        ),
-    ] = None,
-    page_size: options.PageSize = 1,
     points: Annotated[
         int,
         typer.Option(
-            "--points", min=2, max=1000, help="With --curve: sizes at which perfect eviction is computed."
+            "--points", min=2, max=1000, help="With --curve: sizes at which the other lines are computed."
         ),
     ] = CurveOptions.points,
     blocks: Annotated[
         bool, typer.Option("--blocks", help="Hash traces: count and replay in blocks (plain block LRU).")
     ] = False,
+    model: caches.ModelName = None,
+    kv_dtype: caches.KvDtype = "bf16",
+    tp: caches.TensorParallel = 1,
+    memory: caches.Memory = None,
+    tier: caches.Tiers = None,
+    replicas: caches.Replicas = 1,
+    router: caches.Router = None,
+    set_option: caches.SetOption = None,
+    sequential: caches.Sequential = False,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", min=1, max=256, help="Processes that share the work; the figures do not change."
+        ),
+    ] = 1,
+    per_request: Annotated[
+        str | None,
+        typer.Option(
+            "--per-request",
+            metavar="FILE",
+            help="Write what each request got as JSON Lines, `-` for stdout, or as Parquet (FILE.parquet).",
+            show_default="none",
+        ),
+    ] = None,
     output_format: options.Format = None,
     output: options.OutputFiles = None,
     force: options.Force = False,
@@ -54,7 +72,7 @@ def simulate(
     quiet: options.Quiet = False,
     color: options.ColorWhen = options.Color.AUTO,
 ) -> None:
-    """Hit rates of a least-recently-used cache over its size, beside the best that any eviction could do.
+    """What a trace would have hit: every engine by every policy at every cache size, beside the best possible.
 
     With --curve for all sizes at once: as a chart, a table, CSV, or a plot (-o curve.svg).
 
@@ -62,28 +80,46 @@ def simulate(
     written by `cachelens ingest`.
     """
     console = Console(quiet, color=color.value)
-    wanted = replace(_curve_options(curve, capacity, page_size, points), blocks=blocks)
     reading = options.ingest_options(input_format, encoding, render, strict)
-    outputs = plan("curve", output, output_format, force, traces, quiet)
+    grid = caches.grid_options(
+        engine, policy, capacity or DEFAULT_CAPACITIES, page_size, model, kv_dtype, tp, memory, tier,
+        replicas, router, set_option, sequential, jobs,
+    )  # fmt: skip
+    if curve or blocks:
+        wanted = caches.curve_options(
+            grid, engine is not None or policy is not None, capacity, curve, points, blocks
+        )
+        if per_request is not None:
+            raise UsageError("--per-request needs caches, not a curve", "leave --curve and --blocks out")
+        _curve(traces, reading, wanted, plan("curve", output, output_format, force, traces, quiet), console)
+        return
+    details = PerRequest.plan(per_request, force, traces)
+    takes_stdout = details is not None and details.on_stdout
+    outputs = (
+        Outputs(())
+        if takes_stdout and not output
+        else plan("grid", output, output_format, force, traces, quiet or takes_stdout)
+    )
+    from cachelens.pipeline import load
+    from cachelens.pipeline import simulate as run
+
+    with Bar(visible=not quiet and stderr_is_terminal()) as progress:
+        found = run(load(traces, reading, progress), grid, progress)
+    if not outputs.shows_people:
+        console.warn_skipped(found.grid.trace.skipped)
+    outputs.write(found.grid, console)
+    if details is not None:
+        details.write(found, console)
+
+
+def _curve(
+    traces: list[str], reading: IngestOptions, wanted: CurveOptions, outputs: Outputs, console: Console
+) -> None:
     from cachelens.pipeline import curve as run
     from cachelens.pipeline import load
 
-    with Bar(visible=not quiet and stderr_is_terminal()) as progress:
+    with Bar(visible=not console.quiet and stderr_is_terminal()) as progress:
         result = run(load(traces, reading, progress), wanted, progress)
     if not outputs.shows_people:
         console.warn_skipped(result.trace.skipped)
     outputs.write(result, console)
-
-
-def _curve_options(curve: bool, capacity: str | None, page_size: int, points: int) -> CurveOptions:
-    if not curve:
-        sizes = parse_capacities(capacity or DEFAULT_CAPACITIES, page_size)
-        return CurveOptions(page_size=page_size, points=0, capacities=sizes)
-    if capacity is None:
-        return CurveOptions(page_size=page_size, points=points)
-    marked = parse_capacities(capacity, page_size)
-    if len(marked) > 1 or isinstance(marked[0], float):
-        raise UsageError(
-            "--curve marks one capacity in tokens, such as 200k", "leave --curve out for a table of sizes"
-        )
-    return CurveOptions(page_size=page_size, points=points, marked_capacity_tokens=marked[0])

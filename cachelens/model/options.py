@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,16 @@ class IngestOptions:
 
 @dataclass(frozen=True)
 class AnalyzeOptions:
-    """The cache model to replay. `capacity_tokens` None: unlimited. `page_size` in tokens, at least 1."""
+    """The cache to replay: name of an engine, its policy, size and own options; None for its defaults.
+
+    Without an engine it is the LRU stack model, or an infinite cache. `capacity_tokens` None: unlimited.
+    """
 
     capacity_tokens: int | None = None
-    page_size: int = 1
+    page_size: int | None = None
+    engine: str | None = None
+    policy: str | None = None
+    engine_options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,9 @@ class CurveOptions:
     one, an int in tokens, a float as a share of the working set (rounded down, at least one page); each is
     evaluated exactly and named in `Curve.capacities`. With `points` 0 nothing else is.
 
-    `blocks`: count in blocks of a hash trace instead of tokens (plain block LRU).
+    `blocks`: count in blocks of a hash trace instead of tokens (plain block LRU). `lines`: engines and
+    policies (None: the engine's default) to replay at the same capacities. `kv_bytes_per_token`: to show
+    sizes in bytes as well.
     """
 
     page_size: int = 1
@@ -44,3 +53,32 @@ class CurveOptions:
     blocks: bool = False
     marked_capacity_tokens: int | None = None
     capacities: tuple[int | float, ...] = ()
+    lines: tuple[tuple[str, str | None], ...] = ()
+    kv_bytes_per_token: float | None = None
+
+
+@dataclass(frozen=True)
+class GridOptions:
+    """What to replay: every engine by every policy (none: the engine's default) at every capacity.
+
+    `capacities` and the amounts of `tiers` are texts such as `200k`, `10%`, `8gib`, `auto`, `inf`; sizes in
+    bytes need `model`, whose KV cache has `kv_dtype` and is split over `tp` ranks; `memory` of all ranks
+    together is one more capacity, what is left of it for KV. `engine_options` are
+    `option` or `engine.option`. `jobs` processes share the work. `replicas` caches stand behind `router`.
+    `concurrent` False: one request after the other, whatever their times.
+    """
+
+    engines: tuple[str, ...] = ("lru",)
+    policies: tuple[str, ...] = ()
+    capacities: tuple[str, ...] = ("1%", "3%", "10%", "30%", "100%")
+    page_size: int | None = None
+    tiers: tuple[tuple[str, str], ...] = ()
+    replicas: int = 1
+    router: str | None = None
+    model: str | None = None
+    kv_dtype: str = "bf16"
+    tp: int = 1
+    memory: str | None = None
+    engine_options: Mapping[str, str] = field(default_factory=dict)
+    jobs: int = 1
+    concurrent: bool = True

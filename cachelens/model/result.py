@@ -43,12 +43,37 @@ class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The cache model that was replayed. `capacity_tokens` None: unlimited. `page_size` in tokens."""
+    """The cache model that was replayed. `capacity_tokens` None: unlimited. `page_size` in tokens.
+
+    `rejected_requests` could never fit, `waited_requests` had to wait for others. `notes` are about this
+    replay, `unknown` about what is not published or not modeled.
+    """
 
     name: str
     policy: str
     capacity_tokens: int | None
     page_size: int
+    title: str = ""
+    options: dict[str, str] = {}
+    rejected_requests: int = 0
+    waited_requests: int = 0
+    notes: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+class LayoutRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The same trace under another cache: unlimited, its prompts put together in its own order.
+
+    `order` is `tools-first` or `system-first`. `cost_usd` None: there is no price.
+    """
+
+    engine: str
+    order: str
+    prompt_tokens: int
+    hit_tokens: int
+    prefilled_tokens: int
+    hit_rate: float
+    cost_usd: float | None = None
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +145,10 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One analysis of one trace under one cache model. `worst_breaks`: request ids, most tokens lost first."""
+    """One analysis of one trace under one cache model. `worst_breaks`: request ids, most tokens lost first.
+
+    `engines`: the same trace under other caches, side by side.
+    """
 
     schema: str = RESULT_SCHEMA
     cachelens: str
@@ -129,6 +157,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     totals: Totals
     requests: tuple[RequestRow, ...]
     worst_breaks: tuple[str, ...] = ()
+    engines: tuple[LayoutRow, ...] = ()
 
 
 class CurvePoint(msgspec.Struct, frozen=True):
@@ -142,13 +171,23 @@ class CurvePoint(msgspec.Struct, frozen=True):
     optimal_hit_tokens: int | None = None
 
 
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """Hit tokens of one engine and policy: (capacity in tokens, hit tokens), by capacity."""
+
+    engine: str
+    policy: str
+    page_size: int
+    points: tuple[tuple[int, int], ...]
+
+
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """The exact hit-rate curve of a trace: between neighboring points LRU is linear in the capacity.
 
     `capacities`: those that were asked for one by one, in the order asked; each has a point with both
     values. `unit`: what all counts are in, tokens or (hash traces) blocks; LRU of blocks is known at the
     points only. `working_set`: what an infinite cache would hold, in that unit. `definitions`: the hit rate
-    of an infinite cache as different studies define it.
+    of an infinite cache as different studies define it. `series`: other engines and policies on the same
+    trace. `kv_bytes_per_token`: of the model chosen, to show sizes in bytes.
     """
 
     schema: str = CURVE_SCHEMA
@@ -163,10 +202,12 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     capacities: tuple[int, ...] = ()
     unit: str = "tokens"
     definitions: dict[str, float] = {}
+    series: tuple[Series, ...] = ()
+    kv_bytes_per_token: float | None = None
 
 
-def encode(result: Result | Curve) -> bytes:
-    """Indented JSON with a final newline; the same Result gives the same bytes."""
+def encode(result: msgspec.Struct) -> bytes:
+    """Any document as indented JSON with a final newline; the same document gives the same bytes."""
     return msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n"
 
 

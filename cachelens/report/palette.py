@@ -40,3 +40,14 @@ LRU_COLOR: Final = "#0072b2"
 OPTIMAL_COLOR: Final = "#d55e00"
 IDEAL_COLOR: Final = "#666666"
 MARK_COLOR: Final = "#009e73"
+#: Colors of further lines, one an engine and policy, in order; they repeat when there are more.
+SERIES_COLORS: Final = (
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#009e73",
+    "#882255",
+    "#999933",
+    "#332288",
+    "#44aa99",
+)

@@ -81,6 +81,25 @@ def factor(part: int, whole: int) -> str:
     return f"{_three_digits(ratio)}x" if ratio >= 1 else f"{_decimal(hundredths, 2)}x"
 
 
+def money(amount: float) -> str:
+    """US dollars with cents, more digits below a dollar: `12.40`, `0.0312`; never 0 for something."""
+    if amount == 0:
+        return "0"
+    if amount >= 1:
+        return f"{amount:,.2f}"
+    return f"{amount:.4f}" if amount >= 0.0001 else "<0.0001"
+
+
+def gib(amount: float) -> str:
+    """Bytes as memory is sold: `12.4 GiB`, `310 MiB`, `1.5 TiB`."""
+    for scale, unit in ((2**40, "TiB"), (2**30, "GiB")):
+        if amount >= scale:
+            return (
+                f"{amount / scale:.3g} {unit}" if amount < 1000 * scale else f"{amount / scale:,.0f} {unit}"
+            )
+    return f"{amount / 2**20:.3g} MiB"
+
+
 def plural(number: int, noun: str) -> str:
     """`1 request`, `84 requests`, `12,040 requests`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -35,8 +35,9 @@ class Facts:
     `kind`: `server` (a capacity and a policy), `api` (a provider's rules and lifetimes) or `bound`.
     `page_size`: default unit of caching in tokens; `page_sizes`: those it can have, empty for any.
     `policies`: what it can evict by, its default first. `keeps_output`: generated text that is sent back
-    unchanged is found. `tiers`: how many slower tiers it can have. `unknown`: sentences about what is not
-    published or not modelled; every report of the engine shows them.
+    unchanged is found. `tiers`: how many slower tiers it can have. `order`: how it puts prompts together,
+    `tools-first` or `system-first`; empty for as they were captured. `sized`: it has a capacity.
+    `unknown`: sentences about what is not published or not modeled; every report of the engine shows them.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Facts:
     keeps_output: bool
     page_sizes: tuple[int, ...] = ()
     tiers: int = 0
+    order: str = ""
+    sized: bool = True
     sources: tuple[Source, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -130,9 +133,23 @@ class Cache(Protocol):
     publishes what was generated and unpins. `fits` tells whether the cache could ever hold a request.
     """
 
-    evicted_tokens: int
+    @property
+    def evicted_tokens(self) -> int:
+        """Tokens dropped so far."""
+        ...
 
-    def fits(self, request: int) -> bool: ...
-    def lookup(self, request: int) -> int: ...
-    def start(self, request: int) -> int | None: ...
-    def finish(self, request: int) -> None: ...
+    def fits(self, request: int) -> bool:
+        """Whether an idle cache could hold the request."""
+        ...
+
+    def lookup(self, request: int) -> int:
+        """Tokens that would be served now."""
+        ...
+
+    def start(self, request: int) -> int | None:
+        """Tokens served; None when there is no room now."""
+        ...
+
+    def finish(self, request: int) -> None:
+        """The request has ended."""
+        ...

@@ -24,6 +24,7 @@ class Stages:
     during: Callable[[], None] | None = None
     result: Any = field(default_factory=builders.session)
     curve: Any = field(default_factory=lambda: builders.curve(200_000))
+    simulation: Any = field(default_factory=lambda: Simulation())
 
     def load(self, arguments: list[str], options: Any, progress: Any) -> str:
         self.calls["load"] = (list(arguments), options)
@@ -42,8 +43,18 @@ class Stages:
         self.calls["curve"] = (options,)
         return self.curve
 
+    def simulate(self, trace: Any, options: Any, progress: Any) -> Any:
+        self.calls["simulate"] = (options,)
+        return self.simulation
+
     def write(self, trace: Any, directory: Path, force: bool) -> None:
         self.calls["write"] = (directory, force)
+
+
+class Simulation:
+    """What the verbs look at in a simulation."""
+
+    grid = builders.grid()
 
 
 class Trace:
@@ -62,7 +73,7 @@ def install(patch: pytest.MonkeyPatch) -> Stages:
         "encoding", {"o200k_base": Entry("a:b", "default"), "cl100k_base": Entry("a:b", "older")}
     )
     for name, content in {
-        "cachelens.pipeline": {"load": stages.load, "analyze": stages.analyze, "curve": stages.run_curve},
+        "cachelens.pipeline": {"load": stages.load, "analyze": stages.analyze, "curve": stages.run_curve, "simulate": stages.simulate},
         "cachelens.ingest.store": {"write": stages.write},
         "cachelens.tokens.encodings": {"ENCODINGS": encodings},
     }.items():

@@ -89,9 +89,9 @@ def _folder() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-o", "r.pdf"], "r.pdf: the suffix names no output format\n  suffixes: .txt, .json"),
+        (["-o", "r.pdf"], "r.pdf: the suffix names no output format\n  suffixes: .txt, .json, .csv, .parquet"),
         (["-o", "r"], "the suffix names no output format"),
-        (["-o", "r.csv"], "csv does not show this kind of report\n  formats: terminal, json"),
+        (["-o", "r.svg"], "svg does not show this kind of report\n  formats: terminal, json, csv, parquet"),
         (["-o", "there.json"], "there.json: exists already\n  --force overwrites it"),
         (["-o", "there", "--format", "json"], "is a folder"),
         (["-o", "nowhere/r.json"], "folder nowhere does not exist"),
@@ -192,16 +192,26 @@ def test_stages_get_what_was_asked_for(stages: Stages) -> None:
     assert (model.capacity_tokens, model.page_size) == (200_000, 16)
 
 
-def test_simulate_asks_for_sizes_or_a_curve(stages: Stages) -> None:
-    assert run(["simulate", "a", "--capacity", "200k,10%"]) == 0
-    (options,) = stages.calls["curve"]
-    assert (options.points, options.capacities, options.marked_capacity_tokens) == (0, (200_000, 0.1), None)
-    assert run(["simulate", "a"]) == 0
-    assert stages.calls["curve"][0].capacities == (0.01, 0.03, 0.1, 0.3, 1.0)
+def test_simulate_asks_for_caches_or_a_curve(stages: Stages) -> None:
+    assert run(["simulate", "a", "--capacity", "200k,10%", "--engine", "sglang,vllm", "--policy", "lru"]) == 0
+    (options,) = stages.calls["simulate"]
+    assert options.engines == ("sglang", "vllm")
+    assert options.policies == ("lru",)
+    assert options.capacities == ("200k", "10%")
+    assert run(["simulate", "a", "--set", "slots=2", "--set", "sglang.tree=classic", "--tier", "host:8m"]) == 0
+    (options,) = stages.calls["simulate"]
+    assert options.engines == ("lru",)
+    assert options.capacities == ("1%", "3%", "10%", "30%", "100%")
+    assert options.engine_options == {"slots": "2", "sglang.tree": "classic"}
+    assert options.tiers == (("host", "8m"),)
     assert run(["simulate", "a", "--curve", "--capacity", "200k", "--points", "9", "--page-size", "8"]) == 0
     (options,) = stages.calls["curve"]
     assert (options.points, options.capacities, options.marked_capacity_tokens) == (9, (), 200_000)
-    assert options.page_size == 8
+    assert (options.page_size, options.lines) == (8, ())
+    assert run(["simulate", "a", "--curve", "--policy", "lru,slru"]) == 0
+    assert stages.calls["curve"][0].lines == (("sglang", "lru"), ("sglang", "slru"))
+    assert run(["simulate", "a", "--blocks"]) == 0
+    assert stages.calls["curve"][0].capacities == (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 def test_verbose_shows_more_breaks(stages: Stages, capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cachelens.model.grid import Cell, Grid, ModelFacts
 from cachelens.model.result import (
     Break,
     Curve,
@@ -196,3 +197,65 @@ def curve(marked: int | None = None, size: int = 33, **changes: Any) -> Curve:
         "marked_capacity_tokens": marked,
     }
     return Curve(**(values | changes))
+
+
+def cell(**changes: Any) -> Cell:
+    values: dict[str, Any] = {
+        "engine": "sglang",
+        "policy": "lru",
+        "capacity_tokens": 200_000,
+        "capacity": "200k",
+        "page_size": 1,
+        "prompt_tokens": 6_100_000,
+        "hit_tokens": 3_570_000,
+        "hit_rate": 3_570_000 / 6_100_000,
+        "mean_hit_ratio": 0.52,
+        "flop_hit_rate": None,
+        "of_ideal": 0.647,
+        "of_optimal": 0.7,
+    }
+    return Cell(**(values | changes))
+
+
+def grid(**changes: Any) -> Grid:
+    """Two policies of one engine, a paged one with a tier, and an API."""
+    values: dict[str, Any] = {
+        "cachelens": "0.1.0",
+        "trace": facts(requests=84, sessions=3, lineages=5, prompt_tokens=6_100_000),
+        "working_set_tokens": 1_250_000,
+        "ideal_hit_tokens": 5_520_000,
+        "timed": True,
+        "model": ModelFacts(
+            name="qwen3-32b", kv_dtype="bf16", kv_bytes_per_token=262_144.0, source="https://example.org/config"
+        ),
+        "cells": (
+            cell(flop_hit_rate=0.41, waited=3),
+            cell(policy="lfu", hit_tokens=0, hit_rate=0.0, mean_hit_ratio=0.0, of_ideal=0.0, of_optimal=0.0),
+            cell(
+                engine="hicache",
+                page_size=16,
+                tiers={"host": 1_000_000},
+                rejected=1,
+                replicas=2,
+                router="round-robin",
+                routing_tokens=1234,
+            ),
+            cell(
+                engine="anthropic",
+                policy="",
+                capacity_tokens=None,
+                capacity="unlimited",
+                written_5m_tokens=500_000,
+                written_1h_tokens=0,
+                cost_usd=4.25,
+                above_reported=-0.006,
+                notes=("expiry is not applicable",),
+            ),
+        ),
+        "reported_requests": 80,
+        "reported_cached_tokens": 3_500_000,
+        "reported_prompt_tokens": 6_000_000,
+        "unknown": {"anthropic": ("Whether the lookback counts 20 or 21 blocks is not published.",)},
+        "notes": (),
+    }
+    return Grid(**(values | changes))

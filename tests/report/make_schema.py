@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas in docs/. In: `Result` and `Curve`. Out: docs/result.schema.json, docs/curve.schema.json."""
+"""Writes the JSON Schemas in docs/. In: documents. Out: docs/{result,curve,grid}.schema.json."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import Any
 
 import msgspec
 
+from cachelens.model.grid import Grid
 from cachelens.model.result import Curve, Result
 
 DOCS = Path(__file__).parents[2] / "docs"
-PATHS: dict[Path, Any] = {DOCS / "result.schema.json": Result, DOCS / "curve.schema.json": Curve}
+PATHS: dict[Path, Any] = {
+    DOCS / "result.schema.json": Result,
+    DOCS / "curve.schema.json": Curve,
+    DOCS / "grid.schema.json": Grid,
+}
 COMMAND = "python -m tests.report.make_schema"
 
 

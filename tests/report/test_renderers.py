@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ def test_registry_and_files_agree() -> None:
 @pytest.mark.parametrize("name", list(RENDERERS))
 def test_same_document_same_bytes(name: str) -> None:
     renderer = RENDERERS.load(name)()
-    made = {"result": builders.session, "curve": lambda: builders.curve(marked=200_000)}
+    made = {"result": builders.session, "curve": lambda: builders.curve(marked=200_000), "grid": builders.grid}
     for kind in renderer.documents:
         first = renderer.render(made[kind](), OPTIONS)
         assert first
@@ -66,6 +67,45 @@ def test_csv_holds_every_point_exactly() -> None:
     ]
     asked = msgspec.structs.replace(curve, capacities=(20,))
     assert len(RENDERERS.load("csv")().render(asked, OPTIONS).splitlines()) == 2
+
+
+def test_csv_of_a_grid_has_one_row_a_cache_and_one_column_a_tier() -> None:
+    grid = builders.grid()
+    rows = list(csv.DictReader(RENDERERS.load("csv")().render(grid, OPTIONS).decode().splitlines()))
+    assert [row["engine"] for row in rows] == ["sglang", "sglang", "hicache", "anthropic"]
+    assert [row["host_hit_tokens"] for row in rows] == ["", "", "1000000", ""]
+    assert [int(row["hit_tokens"]) for row in rows] == [cell.hit_tokens for cell in grid.cells]
+
+
+def test_csv_and_parquet_of_an_analysis_have_one_row_a_request() -> None:
+    import io
+
+    import polars as pl
+
+    result = builders.session()
+    rows = list(csv.DictReader(RENDERERS.load("csv")().render(result, OPTIONS).decode().splitlines()))
+    frame = pl.read_parquet(io.BytesIO(RENDERERS.load("parquet")().render(result, OPTIONS)))
+    assert len(rows) == len(frame) == len(result.requests)
+    for name in ("hit", "fresh", "divergence", "capacity"):
+        total = result.totals.outcomes.get(name, 0)
+        assert sum(int(row[f"{name}_tokens"]) for row in rows) == frame[f"{name}_tokens"].sum() == total
+
+
+def test_csv_runs_nothing_in_a_spreadsheet() -> None:
+    row = builders.row(1, {"fresh": 5}, request_id="=cmd()", model="@x", source_file="\ud800")
+    text = RENDERERS.load("csv")().render(builders.result([row]), OPTIONS).decode()
+    assert "\n'=cmd()," in text
+    assert ",'@x," in text
+
+
+def test_plot_shows_further_lines_and_bytes() -> None:
+    from cachelens.model.result import Series
+
+    series = Series(engine="sglang", policy="lfu", page_size=16, points=((100_000, 10), (1_000_000, 20)))
+    curve = msgspec.structs.replace(builders.curve(200_000), series=(series,), kv_bytes_per_token=262_144.0)
+    text = RENDERERS.load("svg")().render(curve, OPTIONS).decode()
+    assert ">sglang lfu, pages of 16</text>" in text
+    assert re.search(r">[\d.]+ GiB</text>", text)
 
 
 def test_plot_names_its_lines_and_nothing_of_the_machine() -> None:

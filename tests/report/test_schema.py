@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cachelens.model.grid import Grid
 from cachelens.model.result import Curve, Result, encode
 from tests.report import builders
 from tests.report.make_schema import COMMAND, PATHS, schema
@@ -19,9 +20,11 @@ def test_schemas_are_up_to_date(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "kind"), [(builders.session(), Result), (builders.curve(), Curve)], ids=["result", "curve"]
+    ("document", "kind"),
+    [(builders.session(), Result), (builders.curve(), Curve), (builders.grid(), Grid)],
+    ids=["result", "curve", "grid"],
 )
-def test_output_validates(document: Result | Curve, kind: Any) -> None:
+def test_output_validates(document: Result | Curve | Grid, kind: Any) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     given = json.loads(encode(document))
     validator = jsonschema.Draft202012Validator(json.loads(schema(kind)))

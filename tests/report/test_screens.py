@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from cachelens.model.grid import Grid
 from cachelens.model.kinds import OUTCOMES
 from cachelens.model.result import Curve, Result, check
 from cachelens.model.skips import SkipReport
@@ -22,7 +23,7 @@ _SGR = re.compile(r"\x1b\[[0-9;]*m")
 WIDTHS = (80, 100, 160)
 
 
-def show(document: Result | Curve, page: Page | None = None, verbose: bool = False) -> str:
+def show(document: Result | Curve | Grid, page: Page | None = None, verbose: bool = False) -> str:
     return Terminal().render(document, RenderOptions(page or Page(), verbose)).decode()
 
 
@@ -69,13 +70,14 @@ def hostile() -> Result:
 
 
 @pytest.mark.parametrize("columns", [80, 100, 160])
-@pytest.mark.parametrize("name", ["session", "append-only", "curve", "sizes"])
+@pytest.mark.parametrize("name", ["session", "append-only", "curve", "sizes", "grid"])
 def test_golden(name: str, columns: int) -> None:
     documents = {
         "session": builders.session,
         "append-only": append_only,
         "curve": lambda: builders.curve(marked=200_000),
         "sizes": sizes,
+        "grid": builders.grid,
     }
     compare(f"{name}.{columns}.txt", show(documents[name](), Page(columns)).encode())
 
@@ -87,7 +89,7 @@ def sizes() -> Curve:
 
 @pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize("ascii_only", [False, True])
-@pytest.mark.parametrize("make", [builders.session, append_only, hostile, builders.curve, sizes])
+@pytest.mark.parametrize("make", [builders.session, append_only, hostile, builders.curve, sizes, builders.grid])
 def test_every_screen_fits(make, columns: int, ascii_only: bool) -> None:  # type: ignore[no-untyped-def]
     text = show(make(), Page(columns, ascii_only))
     lines = text.splitlines()

@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from cachelens.model.result import Curve
 from cachelens.report.curves import evaluated
-from cachelens.report.palette import IDEAL_COLOR, LRU_COLOR, MARK_COLOR, OPTIMAL_COLOR
-from cachelens.report.units import count, plural, share, size
+from cachelens.report.palette import IDEAL_COLOR, LRU_COLOR, MARK_COLOR, OPTIMAL_COLOR, SERIES_COLORS
+from cachelens.report.units import count, gib, plural, share, size
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,6 +39,7 @@ def draw(figure: Figure, curve: Curve) -> None:
         axes.plot(between, guide, color=OPTIMAL_COLOR, linewidth=1)
     axes.plot(sizes, rates, color=LRU_COLOR, linewidth=2)
     axes.plot(best_sizes, best, color=OPTIMAL_COLOR, linestyle="none", marker="o", markersize=3.5)
+    lines = _series(axes, curve, prompt)
     axes.set_xscale("log")
     axes.set_xlim(sizes[0], sizes[-1])
     axes.set_ylim(0, max(ideal, 0.01) * 1.18)
@@ -55,8 +56,12 @@ def draw(figure: Figure, curve: Curve) -> None:
         loc="left",
         fontsize=11,
     )
+    if lines:
+        # Lines of real caches run too close together to be labelled one by one.
+        axes.legend(loc="lower right", fontsize=8, frameon=False)
     _label_lines(axes, curve, sizes, rates, best_sizes, best)
     _mark(axes, curve, sizes)
+    _bytes_axis(axes, curve)
 
 
 def _lru(curve: Curve, prompt: int) -> tuple[Floats, Floats]:
@@ -75,6 +80,40 @@ def _lru(curve: Curve, prompt: int) -> tuple[Floats, Floats]:
     if len(at) <= _BREAKPOINTS:
         sizes = np.union1d(sizes, at[at > low])
     return sizes, np.interp(sizes, at, hits) / prompt
+
+
+def _series(axes: Axes, curve: Curve, prompt: int) -> int:
+    """The lines of other engines and policies; how many there are."""
+    drawn = 0
+    for number, series in enumerate(curve.series):
+        if not series.points:
+            continue
+        at, hits = zip(*series.points, strict=True)
+        page = f", pages of {series.page_size}" if series.page_size > 1 else ""
+        axes.plot(
+            at,
+            [tokens / prompt for tokens in hits],
+            color=SERIES_COLORS[number % len(SERIES_COLORS)],
+            linewidth=1.2,
+            linestyle=("-", "--", ":")[number // len(SERIES_COLORS) % 3],
+            label=f"{series.engine} {series.policy}{page}",
+        )
+        drawn += 1
+    return drawn
+
+
+def _bytes_axis(axes: Axes, curve: Curve) -> None:
+    """The same sizes in bytes of KV cache, above, when a model was chosen."""
+    per_token = curve.kv_bytes_per_token
+    if per_token is None:
+        return
+    above = axes.twiny()
+    above.set_xscale("log")
+    low, high = (edge * per_token for edge in axes.get_xlim())
+    ticks = [2.0**power for power in range(20, 61, 2) if low <= 2.0**power <= high]
+    above.set_xlim(low, high)
+    above.set_xticks(ticks, [gib(tick) for tick in ticks], fontsize=8)
+    above.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _label_lines(

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from cachelens.report.terminal.screen import Page
 
 if TYPE_CHECKING:
+    from cachelens.model.grid import Grid
     from cachelens.model.result import Curve, Result
 
-#: What can be rendered: `result` an analysis, `curve` the hit rate over cache sizes.
-DocumentKind = Literal["result", "curve"]
+#: What can be rendered: `result` an analysis, `curve` the hit rate over cache sizes, `grid` many caches.
+DocumentKind = Literal["result", "curve", "grid"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,6 @@ class Renderer(Protocol):
     documents: frozenset[DocumentKind]
     binary: bool
 
-    def render(self, document: Result | Curve, options: RenderOptions) -> bytes:
+    def render(self, document: Result | Curve | Grid, options: RenderOptions) -> bytes:
         """The output. The same document and options give the same bytes."""
         ...

@@ -1,4 +1,7 @@
-"""Points of a curve as a table. In: a `Curve`. Out: CSV with a header, one row per capacity."""
+"""Documents as one flat table. In: a document. Out: CSV with a header.
+
+A curve is one row per capacity, a grid one row per cache, an analysis one row per request.
+"""
 
 from __future__ import annotations
 
@@ -9,35 +12,32 @@ from typing import TYPE_CHECKING
 from cachelens.report.renderers.base import DocumentKind, RenderOptions
 
 if TYPE_CHECKING:
+    from cachelens.model.grid import Grid
     from cachelens.model.result import Curve, Result
-
-#: Columns, in tokens and in shares of the prompt tokens; `optimal` is empty where it was not computed.
-COLUMNS = ("capacity_tokens", "lru_hit_tokens", "optimal_hit_tokens", "lru_hit_rate", "optimal_hit_rate")
 
 
 class Csv:
-    """Every point of the curve, or those at the capacities asked for; rates with all their digits."""
+    """Counts exact, rates with all their digits, empty where there is no value."""
 
     name = "csv"
     suffixes = (".csv",)
-    documents: frozenset[DocumentKind] = frozenset({"curve"})
+    documents: frozenset[DocumentKind] = frozenset({"result", "curve", "grid"})
     binary = False
 
-    def render(self, document: Result | Curve, options: RenderOptions) -> bytes:
-        """UTF-8 CSV with line feeds; `options` change nothing. Raises TypeError for another document."""
-        from cachelens.model.result import Curve
+    def render(self, document: Result | Curve | Grid, options: RenderOptions) -> bytes:
+        """UTF-8 CSV with line feeds; `options` change nothing."""
+        from cachelens.report.tables import columns_of
 
-        if not isinstance(document, Curve):
-            raise TypeError("csv shows curves only")
-        prompt = document.prompt_tokens
+        columns, rows = columns_of(document)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        asked = set(document.capacities)
-        for point in document.points:
-            if asked and point.capacity_tokens not in asked:
-                continue
-            lru, optimal = point.lru_hit_tokens, point.optimal_hit_tokens
-            rates = [None if hits is None or not prompt else hits / prompt for hits in (lru, optimal)]
-            writer.writerow((point.capacity_tokens, lru, optimal, *rates))
-        return text.getvalue().encode()
+        writer.writerow(columns)
+        writer.writerows([_cell(value) for value in row] for row in rows)
+        return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _cell(value: object) -> object:
+    """Text that a spreadsheet would run as a formula is made harmless with a leading apostrophe."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return value

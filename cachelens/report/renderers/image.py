@@ -8,6 +8,7 @@ from cachelens.report.plots import PLOTS
 from cachelens.report.renderers.base import DocumentKind, RenderOptions
 
 if TYPE_CHECKING:
+    from cachelens.model.grid import Grid
     from cachelens.model.result import Curve, Result
 
 
@@ -19,7 +20,7 @@ class Svg:
     documents: frozenset[DocumentKind] = frozenset({"curve"})
     binary = False
 
-    def render(self, document: Result | Curve, options: RenderOptions) -> bytes:
+    def render(self, document: Result | Curve | Grid, options: RenderOptions) -> bytes:
         """The plot of the document; `options` change nothing. Raises TypeError for what has no plot."""
         from cachelens.model.result import Curve
         from cachelens.report.plots.figure import save

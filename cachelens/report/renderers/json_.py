@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cachelens.report.renderers.base import DocumentKind, RenderOptions
 
 if TYPE_CHECKING:
+    from cachelens.model.grid import Grid
     from cachelens.model.result import Curve, Result
 
 
@@ -15,10 +16,10 @@ class Json:
 
     name = "json"
     suffixes = (".json",)
-    documents: frozenset[DocumentKind] = frozenset({"result", "curve"})
+    documents: frozenset[DocumentKind] = frozenset({"result", "curve", "grid"})
     binary = False
 
-    def render(self, document: Result | Curve, options: RenderOptions) -> bytes:
+    def render(self, document: Result | Curve | Grid, options: RenderOptions) -> bytes:
         """Indented UTF-8 JSON with a final newline; `options` change nothing."""
         from cachelens.model.result import encode
 

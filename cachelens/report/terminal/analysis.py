@@ -8,9 +8,9 @@ from fractions import Fraction
 from cachelens.model.result import Break, Result
 from cachelens.report.terminal.bar import bar
 from cachelens.report.terminal.columns import table
-from cachelens.report.terminal.heading import cache_model, headline, remarks
+from cachelens.report.terminal.heading import cache_model, headline, remarks, sentences
 from cachelens.report.terminal.screen import Line, Page, Span, pack
-from cachelens.report.units import count, exact, factor, percent, plural, points, share
+from cachelens.report.units import count, exact, factor, money, percent, plural, points, share
 from cachelens.report.untrusted import clean
 
 #: Breaks shown, and shown with `--verbose`.
@@ -27,7 +27,8 @@ def analysis(result: Result, page: Page, breaks: int = BREAKS) -> list[Line]:
     lines = headline(result.cachelens, result.trace, cache_model(result.engine), page)
     lines += [blank, *_totals(result, page), *bar(result.totals.outcomes, page)]
     lines += [*_reported(result, page), blank, *_breaks(result, page, breaks), *_lineages(result, page)]
-    closing = remarks(result.trace, page)
+    lines += _layouts(result, page)
+    closing = [*remarks(result.trace, page), *_engine_remarks(result, page)]
     return [*lines, blank, *closing] if closing else lines
 
 
@@ -153,3 +154,36 @@ def _lineages(result: Result, page: Page) -> list[Line]:
         ],
     ]
     return list(pack(chunks, page.width, indent=3))
+
+
+def _layouts(result: Result, page: Page) -> list[Line]:
+    """The same trace under other caches: one change can cost all in one and nothing in another."""
+    if not result.engines:
+        return []
+    priced = any(row.cost_usd is not None for row in result.engines)
+    header = ("unlimited", "prompts", "hit", "computed", *(("input USD",) if priced else ()))
+    rows = [
+        (
+            row.engine,
+            row.order,
+            share(row.hit_tokens, row.prompt_tokens),
+            count(row.prefilled_tokens),
+            *(("-" if row.cost_usd is None else money(row.cost_usd),) if priced else ()),
+        )
+        for row in result.engines
+    ]
+    title: Line = [Span(" THE SAME TRACE ELSEWHERE", "bold")]
+    return [[], title, *table(header, rows, page, right=frozenset({2, 3, 4}))]
+
+
+def _engine_remarks(result: Result, page: Page) -> list[Line]:
+    engine = result.engine
+    said = list(engine.notes)
+    if engine.rejected_requests:
+        said.append(f"{plural(engine.rejected_requests, 'request')} can never fit in it and got nothing")
+    if engine.waited_requests:
+        said.append(f"{plural(engine.waited_requests, 'request')} had to wait for others")
+    return [
+        *sentences(engine.name, said, page),
+        *sentences(f"{engine.name}, not known", engine.unknown, page),
+    ]

@@ -61,6 +61,8 @@ def _key(page: Page) -> Line:
 def _table(points: list[CurvePoint], curve: Curve, page: Page) -> list[Line]:
     if not points:
         return [[Span("  no capacity to show: nothing in this trace was sent twice")]]
+    lines = [dict(series.points) for series in curve.series]
+    names = [f"{series.engine} {series.policy}" for series in curve.series]
     rows = [
         (
             size(point.capacity_tokens),
@@ -68,11 +70,13 @@ def _table(points: list[CurvePoint], curve: Curve, page: Page) -> list[Line]:
             share(point.lru_hit_tokens, curve.prompt_tokens, 2),
             _of(point.optimal_hit_tokens, curve.prompt_tokens, 2),
             _of(point.lru_hit_tokens, point.optimal_hit_tokens or 0),
+            *(_of(line.get(point.capacity_tokens), curve.prompt_tokens, 2) for line in lines),
             "marked" if point.capacity_tokens == curve.marked_capacity_tokens else "",
         )
         for point in points
     ]
-    return list(table((*_HEADER, ""), rows, page, right=frozenset(range(5))))
+    right = frozenset(range(len(_HEADER) + len(names)))
+    return list(table((*_HEADER, *names, ""), rows, page, right=right))
 
 
 def _of(part: int | None, whole: int, digits: int = 1) -> str:

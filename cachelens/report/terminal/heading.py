@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cachelens.model.result import EngineFacts, TraceFacts
 from cachelens.model.skips import SkipReport
 from cachelens.report.terminal.screen import Line, Page, Span, pack
@@ -85,6 +87,17 @@ def _skip(report: SkipReport, page: Page) -> str:
     text = f"   {exact(report.records)} {clean(report.reason, 32, ascii_only=ascii_only)}: "
     text += f"{source} record {places}{more}{detail}" if places else f"{source}{detail}"
     return "   " + clean(text, page.width - 3, ascii_only=ascii_only)
+
+
+def sentences(label: str, said: Sequence[str], page: Page) -> list[Line]:
+    """Sentences, each beginning with its label and wrapped to the page."""
+    lines: list[Line] = []
+    head = f" {label}: "
+    for sentence in said:
+        text = clean(sentence, 6 * page.width, ascii_only=page.ascii_only)
+        for at, part in enumerate(_wrap(text, page.width - len(head) - 1, page)):
+            lines.append([Span(head if at == 0 else " " * len(head), "dim"), Span(part)])
+    return lines
 
 
 def _notes(trace: TraceFacts, page: Page) -> list[Line]:

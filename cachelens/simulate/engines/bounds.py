@@ -78,6 +78,7 @@ class Ideal(_Bound):
         page_sizes=(1,),
         policies=(),
         keeps_output=True,
+        sized=False,
     )
 
     def __init__(self, workload: Workload, setup: Setup) -> None:

@@ -58,8 +58,13 @@ class Sglang:
         page_size=1,
         policies=("lru", "lfu", "fifo", "mru", "filo", "priority", "slru", "tlru"),
         keeps_output=True,
+        order="system-first",
         sources=(
-            Source("sglang 0.5.23, mem_cache and managers", "https://pypi.org/project/sglang/0.5.23/", "2026-11-24"),
+            Source(
+                "sglang 0.5.23, mem_cache and managers",
+                "https://pypi.org/project/sglang/0.5.23/",
+                "2026-11-24",
+            ),
             Source("recorded runs of sglang 0.5.23", "tests/simulate/engines/golden", "2026-11-24"),
         ),
         unknown=(

@@ -38,6 +38,7 @@ class Vllm:
         page_size=16,
         policies=("lru",),
         keeps_output=True,
+        order="system-first",
         sources=(
             Source("vllm 0.33.0, v1/core", "https://pypi.org/project/vllm/0.33.0/", "2026-11-24"),
             Source("recorded runs of vllm 0.33.0", "tests/simulate/engines/golden", "2026-11-24"),

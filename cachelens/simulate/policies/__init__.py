@@ -15,7 +15,9 @@ POLICIES = Registry(
         "mru": Entry(f"{_HERE}.mru:Mru", "most recently used first"),
         "filo": Entry(f"{_HERE}.filo:Filo", "newest first"),
         "priority": Entry(f"{_HERE}.priority:Priority", "lowest priority first, then least recently used"),
-        "slru": Entry(f"{_HERE}.slru:Slru", "used once first, then the others, each least recently used first"),
+        "slru": Entry(
+            f"{_HERE}.slru:Slru", "used once first, then the others, each least recently used first"
+        ),
         "tlru": Entry(f"{_HERE}.tlru:Tlru", "ends that the next prompt hardly needs first (tail-optimized)"),
     },
     "cachelens.policies",

@@ -20,7 +20,9 @@ class Evictable(Protocol):
     high_water: int
 
     @property
-    def depth(self) -> int: ...
+    def depth(self) -> int:
+        """Tokens before the node."""
+        ...
 
 
 @dataclass(frozen=True)

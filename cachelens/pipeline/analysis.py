@@ -1,0 +1,180 @@
+"""One trace under one cache. In: a Trace and the cache to replay. Out: a Result, checked to the last token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cachelens
+from cachelens.attribute.outcomes import outcomes
+from cachelens.model.kinds import OUTCOMES
+from cachelens.model.options import AnalyzeOptions
+from cachelens.model.progress import Progress, silent
+from cachelens.model.result import Break, EngineFacts, RequestRow, Result, Totals, check
+from cachelens.model.trace import Int64, Trace
+from cachelens.pipeline.breaks import find_breaks
+from cachelens.pipeline.facts import facts, share
+from cachelens.pipeline.layouts import layouts
+from cachelens.prefix.minimum import min_hits
+from cachelens.simulate.engine import Engine, Replay, Setup
+from cachelens.simulate.engines import ENGINES
+from cachelens.simulate.options import chosen
+from cachelens.simulate.workload import Workload, workload
+
+#: Breaks named in `Result.worst_breaks`.
+_WORST = 25
+
+
+def analyze(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) -> Result:
+    """Account for every prompt token of `trace` under one cache model.
+
+    Raises UsageError for an engine that is not registered or cannot be had like that.
+    """
+    progress("building the prefix forest", 0, None)
+    work = workload(trace)
+    name, setup = engine_setup(options)
+    progress("replaying", 0, None)
+    outcome = _replays(work, ENGINES.load(name), setup)
+    progress("finding breaks", 0, None)
+    breaks, sent_before = find_breaks(trace, work.forest, work.prompt, outcome.reusable)
+    rows = outcomes(
+        work.prompt_tokens.tolist(),
+        outcome.replay.hit.tolist(),
+        [(name, hits.tolist()) for name, hits in outcome.limits],
+        sent_before,
+    )
+    totals = rows.totals(len(trace))
+    requests = _request_rows(trace, totals, outcome.reusable, breaks)
+    progress("comparing layouts", 0, None)
+    result = Result(
+        cachelens=cachelens.__version__,
+        trace=facts(trace, work),
+        engine=_engine_facts(name, setup, outcome.replay),
+        totals=_totals(trace, work, totals, outcome),
+        requests=requests,
+        worst_breaks=tuple(
+            row.request_id
+            for row in sorted(
+                (row for row in requests if row.break_ is not None),
+                key=lambda row: -row.break_.lost_tokens if row.break_ else 0,
+            )[:_WORST]
+        ),
+        engines=layouts(trace, work),
+    )
+    check(result)
+    return result
+
+
+def engine_setup(options: AnalyzeOptions) -> tuple[str, Setup]:
+    """The engine that is replayed, and how; without a name the stack model, or an infinite cache."""
+    name = options.engine
+    page = options.page_size
+    if name is None:
+        name = "ideal" if options.capacity_tokens is None and page in (None, 1) else "lru"
+    return name, Setup(
+        capacity_tokens=options.capacity_tokens,
+        page_size=page,
+        policy=options.policy,
+        options=dict(options.engine_options),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Replays:
+    """A replay, what would have been served as one limit after the other is lifted, and the bounds."""
+
+    replay: Replay
+    limits: list[tuple[str, Int64]]
+    reusable: Int64
+    optimal: Int64
+
+
+def _replays(work: Workload, engine: type[Engine], setup: Setup) -> _Replays:
+    facts = engine.facts
+    replay = engine(work, setup).replay()
+    limits = [(cause, engine(work, relaxed).replay().hit) for cause, relaxed in engine.relaxed(setup)]
+    reusable = work.reusable(1, facts.keeps_output)
+    page = chosen(setup, facts).page_size
+    if facts.kind == "api":
+        optimal = reusable
+    elif setup.capacity_tokens is None:
+        optimal = work.reusable(page, facts.keeps_output)
+    else:
+        optimal = min_hits(work.runs(page, facts.keeps_output), len(work.order), setup.capacity_tokens)
+    return _Replays(replay, [*limits, ("alignment", reusable)], reusable, optimal)
+
+
+def _engine_facts(name: str, setup: Setup, replay: Replay) -> EngineFacts:
+    known = ENGINES.load(name).facts
+    page, policy = chosen(setup, known)
+    return EngineFacts(
+        name=name,
+        title=known.title,
+        policy=policy,
+        capacity_tokens=setup.capacity_tokens,
+        page_size=page,
+        options=dict(setup.options),
+        rejected_requests=0 if replay.rejected is None else int(replay.rejected.sum()),
+        waited_requests=replay.waited,
+        notes=replay.notes,
+        unknown=known.unknown,
+    )
+
+
+def _request_rows(
+    trace: Trace, totals: Int64, reusable: Int64, breaks: dict[int, Break]
+) -> tuple[RequestRow, ...]:
+    columns = trace.requests.select(
+        "request_id",
+        "session_id",
+        "lineage_id",
+        "previous_request_id",
+        "source_file",
+        "source_record",
+        "model",
+        "prompt_tokens",
+        "reported_cache_read_tokens",
+    )
+    return tuple(
+        RequestRow(
+            request_id=name,
+            session_id=session,
+            lineage_id=lineage,
+            previous_request_id=previous,
+            source_file=source,
+            source_record=record,
+            model=model,
+            prompt_tokens=tokens,
+            outcomes={o: t for o, t in zip(OUTCOMES, totals[at].tolist(), strict=True) if t},
+            reusable_tokens=int(reusable[at]),
+            reported_cached_tokens=cached,
+            break_=breaks.get(at),
+        )
+        for at, (name, session, lineage, previous, source, record, model, tokens, cached) in enumerate(
+            columns.iter_rows()
+        )
+    )
+
+
+def _totals(trace: Trace, work: Workload, totals: Int64, outcome: _Replays) -> Totals:
+    sums = dict(zip(OUTCOMES, totals.sum(axis=0).tolist(), strict=True))
+    prompt_tokens = work.prompt_tokens
+    prompt, hit = int(prompt_tokens.sum()), sums["hit"]
+    some = prompt_tokens > 0
+    ratios = outcome.replay.hit[some] / prompt_tokens[some]
+    reported = trace.requests.filter(trace.requests["reported_cache_read_tokens"].is_not_null())
+    reusable = int(outcome.reusable.sum())
+    return Totals(
+        prompt_tokens=prompt,
+        hit_tokens=hit,
+        prefilled_tokens=prompt - hit,
+        fresh_tokens=sums["fresh"],
+        reusable_tokens=reusable,
+        outcomes=sums,
+        hit_rate=share(hit, prompt),
+        ideal_hit_rate=share(reusable, prompt),
+        optimal_hit_rate=share(int(outcome.optimal.sum()), prompt),
+        mean_hit_ratio=float(ratios.mean()) if len(ratios) else 0.0,
+        prefill_amplification=(prompt - hit) / sums["fresh"] if sums["fresh"] else None,
+        reported_cached_tokens=int(reported["reported_cache_read_tokens"].sum()) if len(reported) else None,
+        reported_prompt_tokens=int(reported["reported_prompt_tokens"].sum()) if len(reported) else None,
+    )

@@ -1,0 +1,273 @@
+"""One trace through many caches. In: a Trace, engines, policies, capacities. Out: a Grid and its replays.
+
+Every cell is a replay of its own, so cells can be spread over processes without changing a figure.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+import cachelens
+from cachelens.errors import UsageError
+from cachelens.model.grid import Cell, Grid, ModelFacts
+from cachelens.model.options import GridOptions
+from cachelens.model.progress import Progress, silent
+from cachelens.model.trace import Int64, Trace
+from cachelens.pipeline.costs import cost_of
+from cachelens.pipeline.facts import facts, share
+from cachelens.pipeline.reported import Reported, reported
+from cachelens.prefix.minimum import min_hits
+from cachelens.simulate.capacity import Capacity, resolve
+from cachelens.simulate.engine import Engine, Replay, Setup, Tier
+from cachelens.simulate.engines import ENGINES
+from cachelens.simulate.fleet import Fleet
+from cachelens.simulate.models.cost import flop_hit_rate
+from cachelens.simulate.models.shapes import Shape, find_shape
+from cachelens.simulate.options import chosen
+from cachelens.simulate.policies import POLICIES
+from cachelens.simulate.workload import Workload, workload
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """A grid, the replay behind each of its cells, and the workload they were made from."""
+
+    grid: Grid
+    replays: tuple[Replay, ...]
+    work: Workload
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One cell to be: everything a process needs beside the workload."""
+
+    engine: str
+    setup: Setup
+    capacity: Capacity
+    replicas: int
+    router: str | None
+
+
+def simulate(trace: Trace, options: GridOptions, progress: Progress = silent) -> Simulation:
+    """Replay `trace` through every combination of engine, policy and capacity.
+
+    Raises UsageError for names that are not registered and combinations that cannot be.
+    """
+    for policy in options.policies:
+        POLICIES.require(policy)
+    engines: dict[str, type[Engine]] = {name: ENGINES.load(name) for name in options.engines}
+    progress("building the prefix forest", 0, None)
+    work = workload(trace)
+    shape = find_shape(options.model) if options.model is not None else None
+    tasks = _tasks(work, engines, options, shape)
+    found: list[tuple[Replay, int]] = []
+    for number, outcome in enumerate(_run(work, tasks, options.jobs)):
+        progress("replaying", number, len(tasks))
+        found.append(outcome)
+    said = reported(trace)
+    ideal = int(work.reusable().sum())
+    best: dict[tuple[int | None, int, bool], int] = {}
+    cells = tuple(
+        _cell(work, task, engines[task.engine], replay, routing, ideal, best, shape, said)
+        for task, (replay, routing) in zip(tasks, found, strict=True)
+    )
+    grid = Grid(
+        cachelens=cachelens.__version__,
+        trace=facts(trace, work),
+        working_set_tokens=work.working_set(),
+        ideal_hit_tokens=ideal,
+        reported_requests=len(said.told),
+        reported_cached_tokens=int(said.cached.sum()) if len(said.told) else None,
+        reported_prompt_tokens=int(said.prompt.sum()) if len(said.told) else None,
+        timed=work.start_us is not None and work.end_us is not None,
+        cells=cells,
+        model=None if shape is None else _model(shape, options),
+        unknown={name: engine.facts.unknown for name, engine in engines.items() if engine.facts.unknown},
+        notes=_notes(work, options),
+    )
+    return Simulation(grid, tuple(replay for replay, _ in found), work)
+
+
+def _tasks(
+    work: Workload, engines: dict[str, type[Engine]], options: GridOptions, shape: Shape | None
+) -> list[_Task]:
+    tasks: list[_Task] = []
+    used: set[str] = set()
+    own = _own_options(engines, options)
+    for name, engine in engines.items():
+        known = engine.facts
+        page = options.page_size
+        if page is not None and known.page_sizes and page not in known.page_sizes and len(engines) > 1:
+            page = None  # asked of the engines that have pages
+        plain = Setup(page_size=page, options=own[name], concurrent=options.concurrent)
+        size = chosen(plain, known).page_size
+        sized = known.sized and known.kind != "api"
+        capacities: Sequence[Capacity] = (
+            resolve(options.capacities, work.working_set(), size, shape, options.kv_dtype, options.tp)
+            if sized
+            else (Capacity("unlimited", None),)
+        )
+        tiers = tuple(
+            Tier(
+                tier,
+                resolve((amount,), work.working_set(), size, shape, options.kv_dtype, options.tp)[0].tokens
+                or 0,
+            )
+            for tier, amount in options.tiers
+        )
+        policies = [policy for policy in options.policies if policy in known.policies]
+        used.update(policies)
+        if options.policies and known.policies and not policies:
+            if len(engines) == 1:
+                chosen(Setup(policy=options.policies[0]), known)  # raises, naming what there is
+            continue
+        for policy in policies or (None,):
+            for capacity in capacities:
+                setup = Setup(capacity.tokens, page, policy, tiers, own[name], options.concurrent)
+                chosen(setup, known)
+                tasks.append(_Task(name, setup, capacity, options.replicas, options.router))
+    for policy in options.policies:
+        if policy not in used:
+            raise UsageError(f"none of the engines evicts by {policy!r}", "sglang has all policies")
+    return tasks
+
+
+def _own_options(engines: dict[str, type[Engine]], options: GridOptions) -> dict[str, dict[str, str]]:
+    """The options of each engine; `name.option` is for that engine, a bare one for all that know it."""
+    own: dict[str, dict[str, str]] = {name: {} for name in engines}
+    for given, value in options.engine_options.items():
+        name, dot, option = given.rpartition(".")
+        if dot:
+            if name not in own:
+                raise UsageError(f"option {given!r} is for engine {name!r}, which is not replayed")
+            own[name][option] = value
+            continue
+        takers = [
+            engine
+            for engine, kind in engines.items()
+            if option.replace("-", "_") in getattr(kind.Options, "__dataclass_fields__", {})
+        ]
+        if not takers:
+            raise UsageError(
+                f"no engine here has an option {given!r}",
+                "`cachelens list engines` and docs/engines name the options of each",
+            )
+        for engine in takers:
+            own[engine][option] = value
+    return own
+
+
+def run_task(work: Workload, task: _Task) -> tuple[Replay, int]:
+    """The replay of one cell, and the tokens that routing cost it."""
+    engine: type[Engine] = ENGINES.load(task.engine)
+    if task.replicas == 1 and task.router is None:
+        return engine(work, task.setup).replay(), 0
+    fleet = Fleet(engine, work, task.setup, task.replicas, task.router)
+    return fleet.replay(), int(fleet.routing().sum())
+
+
+_shared: list[Workload] = []
+
+
+def _run(work: Workload, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[Replay, int]]:
+    if jobs <= 1 or len(tasks) < 2:
+        for task in tasks:
+            yield run_task(work, task)
+        return
+    # A fresh interpreter each: forking a process that holds threads of polars may deadlock.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        min(jobs, len(tasks)), mp_context=context, initializer=_shared.append, initargs=(work,)
+    ) as pool:
+        yield from pool.map(_run_shared, tasks)
+
+
+def _run_shared(task: _Task) -> tuple[Replay, int]:
+    return run_task(_shared[0], task)
+
+
+def _cell(
+    work: Workload,
+    task: _Task,
+    engine: type[Engine],
+    replay: Replay,
+    routing: int,
+    ideal: int,
+    best: dict[tuple[int | None, int, bool], int],
+    shape: Shape | None,
+    said: Reported,
+) -> Cell:
+    known = engine.facts
+    page, policy = chosen(task.setup, known)
+    prompt_tokens: Int64 = work.prompt_tokens
+    prompt, hit = int(prompt_tokens.sum()), int(replay.hit.sum())
+    capacity = task.setup.capacity_tokens
+    total = (
+        None
+        if capacity is None
+        else (capacity + sum(t.capacity_tokens for t in task.setup.tiers)) * task.replicas
+    )
+    key = (total, page, known.keeps_output)
+    if key not in best:
+        runs = work.runs(page, known.keeps_output)
+        best[key] = (
+            int(runs.tokens.sum()) if total is None else int(min_hits(runs, len(work.order), total).sum())
+        )
+    some = prompt_tokens > 0
+    ratios = replay.hit[some] / prompt_tokens[some]
+    cost, why = cost_of(work, replay) if known.kind == "api" else (None, None)
+    return Cell(
+        engine=task.engine,
+        policy=policy,
+        capacity_tokens=capacity,
+        capacity=task.capacity.label,
+        page_size=page,
+        prompt_tokens=prompt,
+        hit_tokens=hit,
+        hit_rate=share(hit, prompt),
+        mean_hit_ratio=float(ratios.mean()) if len(ratios) else 0.0,
+        flop_hit_rate=None if shape is None else flop_hit_rate(shape, replay.hit, prompt_tokens),
+        of_ideal=share(hit, ideal),
+        of_optimal=share(hit, best[key]),
+        tiers={name: int(tokens.sum()) for name, tokens in replay.tiers.items()},
+        written_5m_tokens=_sum(replay.written_5m),
+        written_1h_tokens=_sum(replay.written_1h),
+        cost_usd=cost,
+        cost_note=why,
+        evicted_tokens=replay.evicted_tokens,
+        rejected=0 if replay.rejected is None else int(np.count_nonzero(replay.rejected)),
+        waited=replay.waited,
+        replicas=task.replicas,
+        router=task.router,
+        routing_tokens=routing,
+        above_reported=said.gap(replay.hit, prompt_tokens),
+        options=dict(task.setup.options),
+        notes=replay.notes,
+    )
+
+
+def _sum(tokens: Int64 | None) -> int | None:
+    return None if tokens is None else int(tokens.sum())
+
+
+def _model(shape: Shape, options: GridOptions) -> ModelFacts:
+    return ModelFacts(
+        name=shape.name,
+        kv_dtype=options.kv_dtype,
+        kv_bytes_per_token=float(shape.kv_bytes_per_token(options.kv_dtype)),
+        source=shape.source,
+        approximate=shape.hybrid,
+    )
+
+
+def _notes(work: Workload, options: GridOptions) -> tuple[str, ...]:
+    if work.start_us is None or work.end_us is None:
+        return ("the trace does not say when requests ran: each ends before the next begins",)
+    if not options.concurrent:
+        return ("requests are replayed one after the other, whatever their times",)
+    return ()

@@ -1,0 +1,54 @@
+"""Prompts put together in another order: the same as if they had been read in that order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cachelens.model.options import IngestOptions
+from cachelens.model.trace import Trace
+from cachelens.pipeline.loading import load
+from cachelens.simulate.layout import reorder
+from cachelens.simulate.workload import workload
+
+SAMPLES = Path(__file__).parents[2] / "sample_traces"
+FILES = ["append-only-anthropic.har", "clock.jsonl", "resorted-tools.jsonl", "gemini.har", "sub-agents.mitm"]
+
+
+def contents(trace: Trace) -> list[list[tuple[int, int, int]]]:
+    """Prompts as (kind, bytes, tokens) of their segments: content numbers differ between traces."""
+    found = []
+    for path in trace.prompts():
+        numbers = trace.segments.content[path]
+        found.append(
+            list(
+                zip(
+                    trace.segments.kind[path].tolist(),
+                    trace.contents.bytes[numbers].tolist(),
+                    trace.segments.breakpoint_s[path].tolist(),
+                    strict=True,
+                )
+            )
+        )
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("order", ["tools-first", "system-first"])
+def test_reordering_is_reading_in_that_order(name: str, order: str) -> None:
+    source = str(SAMPLES / name)
+    found = reorder(load([source], IngestOptions()), order)  # type: ignore[arg-type]
+    wanted = load([source], IngestOptions(render=order))
+    assert contents(found) == contents(wanted)
+    a, b = workload(found), workload(wanted)
+    assert a.prompt_tokens.tolist() == b.prompt_tokens.tolist()
+    assert a.kept_tokens.tolist() == b.kept_tokens.tolist()
+    assert a.reusable().tolist() == b.reusable().tolist()
+
+
+def test_nothing_changes_when_the_order_is_there_already() -> None:
+    trace = load([str(SAMPLES / "append-only.jsonl")], IngestOptions())
+    assert reorder(trace, "system-first").last_segment.tolist() == trace.last_segment.tolist()
+    tokens = load([str(SAMPLES / "tokens.jsonl")], IngestOptions())
+    assert reorder(tokens, "tools-first") is tokens
