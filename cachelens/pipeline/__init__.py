@@ -6,6 +6,7 @@ In: what to read and frozen options. Out: `load` gives a Trace, `analyze` a Resu
 
 from cachelens.pipeline.analysis import analyze
 from cachelens.pipeline.curves import curve
+from cachelens.pipeline.grid import simulate
 from cachelens.pipeline.loading import load
 
-__all__ = ["analyze", "curve", "load"]
+__all__ = ["analyze", "curve", "load", "simulate"]

@@ -1,6 +1,36 @@
-"""Placeholder"""
+"""What a replay costs in money. In: a workload and what its requests got. Out: US dollars, or why not."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+
 from cachelens.simulate.engine import Replay
+from cachelens.simulate.prices.table import Price, amount, price_of
 from cachelens.simulate.workload import Workload
 
 
-def cost_of(work: Workload, replay: Replay) -> tuple[float | None, str | None]: return None,None
+def cost_of(work: Workload, replay: Replay) -> tuple[float | None, str | None]:
+    """The price of all input tokens of `replay`, and of none of the output; else None and why.
+
+    One request without a price leaves the sum unknown: part of a sum would look like all of it.
+    """
+    nothing = np.zeros(len(work), dtype=np.int64)
+    five, hour = (nothing if tokens is None else tokens for tokens in (replay.written_5m, replay.written_1h))
+    uncached = work.prompt_tokens - replay.hit - five - hour
+    models = work.trace.requests["model"].to_list()
+    sums: dict[Price, list[int]] = {}
+    rows = zip(*(a.tolist() for a in (work.order, uncached, replay.hit, five, hour)), strict=True)
+    for (request, *tokens), prompt in zip(rows, work.prompt_tokens.tolist(), strict=True):
+        price = price_of(models[request], prompt)
+        if price is None:
+            return None, f"no price of {models[request] or 'an unnamed model'}"
+        sums[price] = [a + b for a, b in zip(sums.get(price, [0, 0, 0, 0]), tokens, strict=True)]
+    total = Decimal(0)
+    for price, (fresh, hit, written_5m, written_1h) in sums.items():
+        part = amount(price, fresh, hit, written_5m, written_1h)
+        if isinstance(part, str):
+            return None, part
+        total += part
+    return float(total), None

@@ -22,15 +22,17 @@ from cachelens.pipeline.costs import cost_of
 from cachelens.pipeline.facts import facts, share
 from cachelens.pipeline.reported import Reported, reported
 from cachelens.prefix.minimum import min_hits
-from cachelens.simulate.capacity import Capacity, resolve
+from cachelens.simulate.capacity import LARGEST, Capacity, parse_bytes, resolve
 from cachelens.simulate.engine import Engine, Replay, Setup, Tier
 from cachelens.simulate.engines import ENGINES
-from cachelens.simulate.fleet import Fleet
 from cachelens.simulate.models.cost import flop_hit_rate
-from cachelens.simulate.models.shapes import Shape, find_shape
+from cachelens.simulate.models.shapes import Shape, find_shape, kv_tokens, left_for_kv
 from cachelens.simulate.options import chosen
 from cachelens.simulate.policies import POLICIES
 from cachelens.simulate.workload import Workload, workload
+
+
+_UNLIMITED = Capacity("unlimited", None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,17 +109,9 @@ def _tasks(
         plain = Setup(page_size=page, options=own[name], concurrent=options.concurrent)
         size = chosen(plain, known).page_size
         sized = known.sized and known.kind != "api"
-        capacities: Sequence[Capacity] = (
-            resolve(options.capacities, work.working_set(), size, shape, options.kv_dtype, options.tp)
-            if sized
-            else (Capacity("unlimited", None),)
-        )
+        capacities: Sequence[Capacity] = _capacities(work, size, options, shape) if sized else [_UNLIMITED]
         tiers = tuple(
-            Tier(
-                tier,
-                resolve((amount,), work.working_set(), size, shape, options.kv_dtype, options.tp)[0].tokens
-                or 0,
-            )
+            Tier(tier, _sizes(work, [amount], size, options, shape)[0].tokens or LARGEST)
             for tier, amount in options.tiers
         )
         policies = [policy for policy in options.policies if policy in known.policies]
@@ -135,6 +129,23 @@ def _tasks(
         if policy not in used:
             raise UsageError(f"none of the engines evicts by {policy!r}", "sglang has all policies")
     return tasks
+
+
+def _capacities(work: Workload, page: int, options: GridOptions, shape: Shape | None) -> list[Capacity]:
+    """The sizes asked for; `memory` is one size, what the weights leave of it."""
+    if options.memory is None or shape is None:
+        return _sizes(work, options.capacities, page, options, shape)
+    memory = parse_bytes(options.memory)
+    if memory is None:
+        raise UsageError(f"memory {options.memory!r} is not understood", "for example 640gib")
+    left = left_for_kv(memory, shape)
+    return [Capacity(f"{options.memory} of memory", kv_tokens(left, shape, options.kv_dtype, options.tp))]
+
+
+def _sizes(
+    work: Workload, texts: Sequence[str], page: int, options: GridOptions, shape: Shape | None
+) -> list[Capacity]:
+    return resolve(texts, work.working_set(), page, shape, options.kv_dtype, options.tp)
 
 
 def _own_options(engines: dict[str, type[Engine]], options: GridOptions) -> dict[str, dict[str, str]]:
@@ -167,6 +178,8 @@ def run_task(work: Workload, task: _Task) -> tuple[Replay, int]:
     engine: type[Engine] = ENGINES.load(task.engine)
     if task.replicas == 1 and task.router is None:
         return engine(work, task.setup).replay(), 0
+    from cachelens.simulate.fleet import Fleet
+
     fleet = Fleet(engine, work, task.setup, task.replicas, task.router)
     return fleet.replay(), int(fleet.routing().sum())
 
@@ -259,9 +272,9 @@ def _model(shape: Shape, options: GridOptions) -> ModelFacts:
     return ModelFacts(
         name=shape.name,
         kv_dtype=options.kv_dtype,
-        kv_bytes_per_token=float(shape.kv_bytes_per_token(options.kv_dtype)),
+        kv_bytes_per_token=float(shape.kv_bytes_per_token(options.kv_dtype, options.tp)),
         source=shape.source,
-        approximate=shape.hybrid,
+        approximate=not shape.verified,
     )
 
 

@@ -9,6 +9,9 @@ import numpy as np
 
 from cachelens.model.trace import Int64, Trace
 
+#: Half of what vocabularies and framing make of a cached share on captures that hold whole prompts.
+TOLERANCE = Fraction(2, 100)
+
 
 @dataclass(frozen=True, eq=False)
 class Reported:
@@ -24,6 +27,22 @@ class Reported:
         if not ours or not theirs:
             return None
         return float(Fraction(int(hit[self.told].sum()), ours) - Fraction(int(self.cached.sum()), theirs))
+
+    def verdicts(self, hit: Int64, prompt_tokens: Int64) -> list[str]:
+        """For each of these requests `as expected`, `less` or `more` than simulated.
+
+        Both are compared as shares of their own count of prompt tokens, since encodings differ; TOLERANCE
+        apart is as expected.
+        """
+        found = []
+        for request, cached, prompt in zip(self.told, self.cached, self.prompt, strict=True):
+            ours = int(prompt_tokens[request])
+            if not ours or not prompt:
+                found.append("as expected" if not cached else "more")
+                continue
+            above = Fraction(int(cached), int(prompt)) - Fraction(int(hit[request]), ours)
+            found.append("as expected" if abs(above) <= TOLERANCE else "more" if above > 0 else "less")
+        return found
 
 
 def reported(trace: Trace) -> Reported:

@@ -1,0 +1,1 @@
+"""What provider APIs have in common: dated rules, cache entries with lifetimes, prefixes cached automatically."""
