@@ -53,6 +53,8 @@ class Exchange:
     `elided` is set by formats that shortened the record through `ReadContext.shorten`: the part of the
     body that was left out.
     `usage` is a usage object found beside the bodies.
+    `provider` is who serves the model, where the container says so itself; None: the URL and model tell.
+    `partial` says what of the prompt the container does not hold (`system-and-tools-missing`); None: nothing.
     """
 
     record: int
@@ -69,6 +71,8 @@ class Exchange:
     request_id: str | None = None
     usage: bytes = b""
     elided: Any = None
+    provider: str | None = None
+    partial: str | None = None
 
 
 class Block(NamedTuple):

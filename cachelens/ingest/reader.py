@@ -154,6 +154,7 @@ class Reader:
             model=_text(body.model) or dialect.model_in_url(exchange.url),
             stream=_flag(body.stream),
             auto_breakpoint_s=dialect.automatic_breakpoint_s(body),
+            partial=exchange.partial,
         )
         prompt, system_text = self._prompt(dialect, body, elided, shortener, call)
         call.last_row = call.output_row = prompt.rows[-1] if prompt.rows else self._head_row(prompt.head)
@@ -161,7 +162,7 @@ class Reader:
         call.session_key, call.parent_key = session_keys(body, exchange.headers, exchange.session_key)
         self._reply(dialect, exchange, prompt, call)
         # Only now: some requests leave it to the response to name the model.
-        call.provider = self._provider(exchange.url, call.model or "")
+        call.provider = exchange.provider or self._provider(exchange.url, call.model or "")
         call.namespace = f"{call.provider}/{call.model or ''}"
         return call
 

@@ -19,6 +19,12 @@ FORMATS = Registry(
         "claude-raw": Entry(
             "cachelens.ingest.formats.claude_raw:ClaudeRaw", "folder of Claude Code raw bodies"
         ),
+        "claude-code": Entry("cachelens.ingest.formats.claude_code:ClaudeCode", "Claude Code transcript"),
+        "codex-rollout": Entry("cachelens.ingest.formats.codex_rollout:CodexRollout", "Codex rollout"),
+        "pi-session": Entry(
+            "cachelens.ingest.formats.pi_session:PiSession", "session of the pi coding agent"
+        ),
+        "vcr": Entry("cachelens.ingest.formats.vcr:Vcr", "VCR cassette (YAML)"),
         "tokens": Entry("cachelens.ingest.formats.tokens:Tokens", "JSONL of token ids, one request a line"),
         "mooncake": Entry(
             "cachelens.ingest.formats.mooncake:Mooncake", "Mooncake hash trace, 512-token blocks"
