@@ -113,17 +113,24 @@ class RadixTree:
         self.offer(node)
         return node
 
-    def insert(self, ranges: Ranges, pages: int, priority: int = 0, counted: int = 0) -> Node:
+    def insert(
+        self, ranges: Ranges, pages: int, priority: int = 0, counted: int = 0, known: Node | None = None
+    ) -> Node:
         """Publish the first `pages` pages of a path; returns the node that ends it.
 
-        Nodes that end within the first `counted` pages were counted for this request before.
+        Nodes that end within the first `counted` pages were counted for this request before. `known` is a
+        node on this path that was found already: the way to it need not be looked up again.
         """
         if pages <= 0:
             return self.root
         self._clock += 1
         clock, first = self._clock, self._first
         high_water = pages * self.page
-        node, depth, at = self.root, 0, 0
+        node, at = self.root, 0
+        if known is not None and known.end <= pages:
+            node = known
+            self._pass(known, clock, priority, counted, high_water)
+        depth = node.end
         hi, shift = ranges[0]
         while depth < pages:
             while depth >= hi:
@@ -165,6 +172,19 @@ class RadixTree:
             node = leaf
         self.offer(node)
         return node
+
+    def _pass(self, node: Node, clock: int, priority: int, counted: int, high_water: int) -> None:
+        """Mark `node` and all above it as passed by an insertion."""
+        above: Node | None = node
+        while above is not None:
+            above.last = clock
+            if above.priority < priority:
+                above.priority = priority
+            if above.end > counted:
+                above.hits += 1
+            if above.high_water < high_water:
+                above.high_water = high_water
+            above = above.parent
 
     def lock(self, node: Node) -> None:
         """Keep `node` and the way to it."""

@@ -174,7 +174,7 @@ class Sglang:
         return self.tree.match(ranges, (self._prompt[request] - 1) // self._page)
 
     def _publish(self, run: _Running, pages: int, priority: int) -> None:
-        node = self.tree.insert(run.ranges, pages, priority, run.counted)
+        node = self.tree.insert(run.ranges, pages, priority, run.counted, run.node)
         run.counted = max(run.counted, pages)
         self.tree.lock(node)
         self.tree.unlock(run.node)
