@@ -1,75 +1,59 @@
-"""Cache sizes as people write them. In: `200k`, `8m`, `131_072`, `inf`, `10%`. Out: tokens or shares.
+"""Cache sizes as options take them. In: `200k`, `8m`, `131_072`, `inf`, `10%`. Out: tokens or shares.
 
-`k` is a thousand and `m` a million tokens; a share is of the working set, what an infinite cache would hold.
+The grammar is that of `cachelens.simulate.capacity`; here are the two forms for verbs that know neither a model
+nor, yet, the working set.
 """
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal
-
 from cachelens.errors import UsageError
+from cachelens.simulate.capacity import (
+    LARGEST,
+    Kind,
+    Size,
+    at_least_a_page,
+    auto_sizes,
+    parse_size,
+    parse_sizes,
+)
 
-#: Larger than any cache; keeps sums inside 64-bit integers.
-LARGEST = 10**15
-_NUMBER = re.compile(r"(?P<digits>\d+(?:_\d+)*(?:\.\d+)?|\.\d+)(?P<unit>[km%]?)", re.ASCII)
-_SCALE = {"": 1, "k": 1_000, "m": 1_000_000}
+__all__ = ["LARGEST", "parse_capacities", "parse_tokens"]
+
 _TOKENS = "tokens such as 200k, 8m, 131_072 (k is a thousand, m a million), or inf"
-_SHARES = "tokens such as 200k or 8m; shares of the working set such as 0.1 or 10%; inf; several with commas"
+_SHARES = (
+    "tokens such as 200k or 8m; shares of the working set such as 0.1 or 10%; auto; inf; several with commas"
+)
 
 
 def parse_tokens(text: str, page_size: int = 1) -> int | None:
     """A capacity in tokens, None for `inf`. Raises UsageError for anything else, and below one page."""
-    if text.strip().lower() == "inf":
+    size = parse_size(text, _TOKENS)
+    if size.kind is Kind.INFINITE:
         return None
-    value = _value(text, _TOKENS)
-    if isinstance(value, float):
-        raise UsageError(f"capacity {text!r} is a share of the working set", f"accepted here: {_TOKENS}")
-    return _at_least_a_page(value, text, page_size)
+    if size.kind is not Kind.TOKENS:
+        what = {Kind.SHARE: "a share of the working set", Kind.BYTES: "in bytes"}.get(
+            size.kind, "several sizes"
+        )
+        raise UsageError(f"capacity {size.text!r} is {what}", f"accepted here: {_TOKENS}")
+    return at_least_a_page(int(size.amount), size.text, page_size)
 
 
 def parse_capacities(text: str, page_size: int = 1) -> tuple[int | float, ...]:
     """Capacities with commas between: ints in tokens, floats as shares; `inf` is the whole working set.
 
-    Raises UsageError for anything else, and for tokens below one page.
+    Raises UsageError for anything else, for bytes, and for tokens below one page.
     """
-    found: list[int | float] = []
-    for part in text.split(","):
-        value = 1.0 if part.strip().lower() == "inf" else _value(part, _SHARES)
-        found.append(value if isinstance(value, float) else _at_least_a_page(value, part, page_size))
-    return tuple(dict.fromkeys(found))
+    sizes = [
+        part
+        for size in parse_sizes(text, _SHARES)
+        for part in (auto_sizes() if size.kind is Kind.AUTO else (size,))
+    ]
+    return tuple(dict.fromkeys(_tokens_or_share(size, page_size) for size in sizes))
 
 
-def _value(text: str, accepted: str) -> int | float:
-    """Tokens as an int, a share above 0 and up to 1 as a float."""
-    wrong = UsageError(f"capacity {text.strip()!r} is not understood", f"accepted: {accepted}")
-    match = _NUMBER.fullmatch(text.strip().lower())
-    if match is None:
-        raise wrong
-    number, unit = Decimal(match["digits"].replace("_", "")), match["unit"]
-    if number == 0:
-        raise UsageError(f"capacity {text.strip()!r} holds nothing", f"accepted: {accepted}")
-    if unit == "%" or (unit == "" and number < 1):
-        share = float(number / 100) if unit == "%" else float(number)
-        if not 0 < share <= 1:
-            raise UsageError(
-                f"capacity {text.strip()!r} is more than the working set", f"accepted: {accepted}"
-            )
-        return share
-    tokens = number * _SCALE[unit]
-    if tokens != tokens.to_integral_value():
-        raise UsageError(
-            f"capacity {text.strip()!r} is not a whole number of tokens", f"accepted: {accepted}"
-        )
-    if tokens > LARGEST:
-        raise UsageError(f"capacity {text.strip()!r} is too large", "inf means unlimited")
-    return int(tokens)
-
-
-def _at_least_a_page(tokens: int, text: str, page_size: int) -> int:
-    if tokens < page_size:
-        raise UsageError(
-            f"capacity {text.strip()!r} is less than one page of {page_size:,} tokens",
-            "give a larger --capacity or a smaller --page-size",
-        )
-    return tokens
+def _tokens_or_share(size: Size, page_size: int) -> int | float:
+    if size.kind is Kind.BYTES:
+        raise UsageError(f"a capacity in bytes needs --model: {size.text!r}", f"accepted here: {_SHARES}")
+    if size.kind is Kind.TOKENS:
+        return at_least_a_page(int(size.amount), size.text, page_size)
+    return 1.0 if size.kind is Kind.INFINITE else float(size.amount)

@@ -170,6 +170,8 @@ def grid_options(
         raise UsageError("a router needs replicas", "add --replicas N")
     if memory is not None and model is None:
         raise UsageError("--memory needs a model", "add --model NAME (`cachelens list models`)")
+    if model is not None:
+        NAMED.load("models").require(model)
     if router is not None:
         NAMED.load("routers").require(router)
     return GridOptions(

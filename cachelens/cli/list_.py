@@ -21,7 +21,7 @@ def list_names(
         typer.Argument(metavar="|".join(NAMED), show_default=False, hidden=True, autocompletion=_complete),
     ],
 ) -> None:
-    """List the names that options accept: input formats, dialects, encodings or output formats."""
+    """List the names that options accept, each with what it is: engines, policies, models, formats and others."""
     registry: Registry = NAMED.load(what)
     entries = registry.entries
     width = max(map(len, entries), default=0)

@@ -12,6 +12,8 @@ NAMED = Registry(
         "encodings": Entry("cachelens.tokens.encodings:ENCODINGS", "token encodings, for --encoding"),
         "engines": Entry("cachelens.simulate.engines:ENGINES", "models of real caches, for --engine"),
         "policies": Entry("cachelens.simulate.policies:POLICIES", "what is evicted first, for --policy"),
+        "models": Entry("cachelens.simulate.models.shapes:MODELS", "shapes of models, for --model"),
+        "prices": Entry("cachelens.simulate.prices.table:PRICES", "USD per million tokens: input / cached / write / write 1h / output"),
         "outputs": Entry("cachelens.report.renderers:RENDERERS", "output formats, for --format and -o"),
     },
 )

@@ -10,7 +10,10 @@ GRID_SCHEMA = "cachelens.grid/1"
 
 
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The model whose KV is held: bytes of one token over all ranks, where its shape was read."""
+    """The model whose KV is held: bytes of one token over all ranks, where its shape was read.
+
+    `approximate`: the shape was not compared with the published configuration.
+    """
 
     name: str
     kv_dtype: str

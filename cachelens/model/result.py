@@ -64,7 +64,7 @@ class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
 class LayoutRow(msgspec.Struct, frozen=True, kw_only=True):
     """The same trace under another cache: unlimited, its prompts put together in its own order.
 
-    `order` is `tools-first` or `system-first`. `cost_usd` None: there is no price.
+    `order` is `tools-first`, `system-first` or `as captured`. `cost_usd` None: there is no price.
     """
 
     engine: str

@@ -14,6 +14,7 @@ from cachelens.model.trace import Int64, Trace
 from cachelens.pipeline.breaks import find_breaks
 from cachelens.pipeline.facts import facts, share
 from cachelens.pipeline.layouts import layouts
+from cachelens.pipeline.provider_engines import BY_PROVIDER, engine_of, engine_of_trace
 from cachelens.prefix.minimum import min_hits
 from cachelens.simulate.engine import Engine, Replay, Setup
 from cachelens.simulate.engines import ENGINES
@@ -31,7 +32,7 @@ def analyze(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) 
     """
     progress("building the prefix forest", 0, None)
     work = workload(trace)
-    name, setup = engine_setup(options)
+    name, setup = engine_setup(trace, options)
     progress("replaying", 0, None)
     outcome = _replays(work, ENGINES.load(name), setup)
     progress("finding breaks", 0, None)
@@ -48,7 +49,7 @@ def analyze(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) 
     result = Result(
         cachelens=cachelens.__version__,
         trace=facts(trace, work),
-        engine=_engine_facts(name, setup, outcome.replay),
+        engine=_engine_facts(trace, name, setup, outcome.replay),
         totals=_totals(trace, work, totals, outcome),
         requests=requests,
         worst_breaks=tuple(
@@ -64,18 +65,33 @@ def analyze(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) 
     return result
 
 
-def engine_setup(options: AnalyzeOptions) -> tuple[str, Setup]:
-    """The engine that is replayed, and how; without a name the stack model, or an infinite cache."""
+def engine_setup(trace: Trace, options: AnalyzeOptions) -> tuple[str, Setup]:
+    """The engine that is replayed, and how.
+
+    Without a name it is the one that most of the traffic talked to, the stack model where a size is given,
+    and an infinite cache for traffic of a provider that is not modeled.
+    """
     name = options.engine
-    page = options.page_size
-    if name is None:
-        name = "ideal" if options.capacity_tokens is None and page in (None, 1) else "lru"
-    return name, Setup(
+    if name is None and options.capacity_tokens is None and options.page_size is None:
+        name = engine_of_trace(trace) or "ideal"
+    return name or "lru", Setup(
         capacity_tokens=options.capacity_tokens,
-        page_size=page,
+        page_size=options.page_size,
         policy=options.policy,
         options=dict(options.engine_options),
     )
+
+
+def _others(trace: Trace, name: str) -> tuple[str, ...]:
+    """A sentence about requests that met another provider than the one whose cache is replayed."""
+    if name not in BY_PROVIDER.values():
+        return ()
+    frame = trace.requests
+    pairs = zip(frame["provider"].to_list(), frame["model"].to_list(), strict=True)
+    others = sum(engine_of(provider, model) != name for provider, model in pairs)
+    if not others:
+        return ()
+    return (f"{others:,} of {len(trace):,} requests went elsewhere; they are replayed by the same rules",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +119,7 @@ def _replays(work: Workload, engine: type[Engine], setup: Setup) -> _Replays:
     return _Replays(replay, [*limits, ("alignment", reusable)], reusable, optimal)
 
 
-def _engine_facts(name: str, setup: Setup, replay: Replay) -> EngineFacts:
+def _engine_facts(trace: Trace, name: str, setup: Setup, replay: Replay) -> EngineFacts:
     known = ENGINES.load(name).facts
     page, policy = chosen(setup, known)
     return EngineFacts(
@@ -115,7 +131,7 @@ def _engine_facts(name: str, setup: Setup, replay: Replay) -> EngineFacts:
         options=dict(setup.options),
         rejected_requests=0 if replay.rejected is None else int(replay.rejected.sum()),
         waited_requests=replay.waited,
-        notes=replay.notes,
+        notes=(*_others(trace, name), *replay.notes),
         unknown=known.unknown,
     )
 

@@ -6,20 +6,25 @@ from decimal import Decimal
 
 import numpy as np
 
+from cachelens.pipeline.provider_engines import engine_of
 from cachelens.simulate.engine import Replay
 from cachelens.simulate.prices.table import Price, amount, price_of
 from cachelens.simulate.workload import Workload
 
 
-def cost_of(work: Workload, replay: Replay) -> tuple[float | None, str | None]:
+def cost_of(work: Workload, engine: str, replay: Replay) -> tuple[float | None, str | None]:
     """The price of all input tokens of `replay`, and of none of the output; else None and why.
 
-    One request without a price leaves the sum unknown: part of a sum would look like all of it.
+    A model has the price of the provider that sells it: under another provider's cache there is none. One request without a price leaves the sum unknown: part of a sum would look like all of it.
     """
     nothing = np.zeros(len(work), dtype=np.int64)
     five, hour = (nothing if tokens is None else tokens for tokens in (replay.written_5m, replay.written_1h))
     uncached = work.prompt_tokens - replay.hit - five - hour
     models = work.trace.requests["model"].to_list()
+    providers = work.trace.requests["provider"].to_list()
+    for request in work.order.tolist():
+        if engine_of(providers[request], models[request]) != engine:
+            return None, f"no price: {models[request] or 'an unnamed model'} was not called there"
     sums: dict[Price, list[int]] = {}
     rows = zip(*(a.tolist() for a in (work.order, uncached, replay.hit, five, hour)), strict=True)
     for (request, *tokens), prompt in zip(rows, work.prompt_tokens.tolist(), strict=True):

@@ -233,7 +233,7 @@ def _cell(
         )
     some = prompt_tokens > 0
     ratios = replay.hit[some] / prompt_tokens[some]
-    cost, why = cost_of(work, replay) if known.kind == "api" else (None, None)
+    cost, why = cost_of(work, task.engine, replay) if known.kind == "api" else (None, None)
     return Cell(
         engine=task.engine,
         policy=policy,

@@ -38,12 +38,12 @@ def layouts(trace: Trace, work: Workload) -> tuple[LayoutRow, ...]:
         rows.append(
             LayoutRow(
                 engine=name,
-                order=order,
+                order=facts.order if textual and facts.order else "as captured",
                 prompt_tokens=prompt,
                 hit_tokens=hit,
                 prefilled_tokens=prompt - hit,
                 hit_rate=share(hit, prompt),
-                cost_usd=cost_of(mine, replay)[0] if facts.kind == "api" else None,
+                cost_usd=cost_of(mine, name, replay)[0] if facts.kind == "api" else None,
             )
         )
     return tuple(rows)

@@ -27,7 +27,7 @@ OUTCOME_LOOKS: Final[dict[str, Look]] = {
     "fresh": Look("fresh", "#999999", "░", "."),
     "capacity": Look("evicted", "#e69f00", "▓", "e"),
     "expiry": Look("expired", "#f0e442", "▞", "t"),
-    "alignment": Look("page tail", "#56b4e9", "▒", "p"),
+    "alignment": Look("alignment", "#56b4e9", "▒", "p"),
     "unmarked": Look("unmarked", "#cc79a7", "▤", "u"),
     "routing": Look("other replica", "#009e73", "▥", "r"),
 }

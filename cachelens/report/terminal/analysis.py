@@ -28,7 +28,7 @@ def analysis(result: Result, page: Page, breaks: int = BREAKS) -> list[Line]:
     lines += [blank, *_totals(result, page), *bar(result.totals.outcomes, page)]
     lines += [*_reported(result, page), blank, *_breaks(result, page, breaks), *_lineages(result, page)]
     lines += _layouts(result, page)
-    closing = [*remarks(result.trace, page), *_engine_remarks(result, page)]
+    closing = [*remarks(result.trace, page), *_engine_remarks(result, page, breaks > BREAKS)]
     return [*lines, blank, *closing] if closing else lines
 
 
@@ -176,14 +176,15 @@ def _layouts(result: Result, page: Page) -> list[Line]:
     return [[], title, *table(header, rows, page, right=frozenset({2, 3, 4}))]
 
 
-def _engine_remarks(result: Result, page: Page) -> list[Line]:
+def _engine_remarks(result: Result, page: Page, verbose: bool) -> list[Line]:
     engine = result.engine
     said = list(engine.notes)
     if engine.rejected_requests:
         said.append(f"{plural(engine.rejected_requests, 'request')} can never fit in it and got nothing")
     if engine.waited_requests:
         said.append(f"{plural(engine.waited_requests, 'request')} had to wait for others")
-    return [
-        *sentences(engine.name, said, page),
-        *sentences(f"{engine.name}, not known", engine.unknown, page),
-    ]
+    if engine.unknown and not verbose:
+        number = plural(len(engine.unknown), "rule")
+        said.append(f"{number} not published or not modeled: -v, or docs/engines/{engine.name}.md")
+    unknown = sentences(f"{engine.name}, not known", engine.unknown, page) if verbose else []
+    return [*sentences(engine.name, said, page), *unknown]

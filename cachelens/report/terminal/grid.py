@@ -42,9 +42,10 @@ def grid_screen(grid: Grid, page: Page) -> list[Line]:
         )
     lines += [blank, *pack(bounds, page.width, indent=2), blank, *_table(grid, page)]
     said = [*grid.notes, *_remarks_of(grid)]
-    closing = [*remarks(grid.trace, page), *sentences("note", said, page)]
     for engine, unknown in grid.unknown.items():
-        closing += sentences(f"{engine}, not known", unknown, page)
+        number = plural(len(unknown), "rule")
+        said.append(f"{engine}: {number} not published or not modeled: docs/engines/{engine}.md")
+    closing = [*remarks(grid.trace, page), *sentences("note", said, page)]
     return [*lines, blank, *closing] if closing else lines
 
 

@@ -49,6 +49,8 @@ def cache_model(engine: EngineFacts) -> str:
     pages = f", pages of {exact(engine.page_size)}" if engine.page_size > 1 else ""
     if engine.name == "ideal" and limit is None:
         return f"infinite cache{pages}"
+    if not engine.policy:  # an API: no size, no policy
+        return engine.title or engine.name
     model = engine.name if engine.name == engine.policy else f"{engine.name}, {engine.policy}"
     return f"{model}, {capacity}{pages}"
 

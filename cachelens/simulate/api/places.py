@@ -17,7 +17,7 @@ from cachelens.simulate.workload import Workload
 #: Levels of a prompt in the order in which a change of one invalidates those after it.
 TOOLS, SYSTEM, MESSAGES = range(3)
 
-_TOP = re.compile(r"[^\[]*(?:\[\])?[^\[]*(?:\[\d+\])?")
+_TOP = re.compile(r"[^\[]*(?:\[\d+\])?[^\[]*(?:\[\d+\])?")
 _DEPTH_BITS = 40
 
 
@@ -85,14 +85,12 @@ class _Rows:
 
     def __init__(self, segments: Segments, tokens: list[int]) -> None:
         self._mark: list[int] = segments.breakpoint_s.tolist()
-        self._message: list[int] = segments.message.tolist()
         self._kind: list[int] = segments.kind.tolist()
         self._role: list[int] = segments.role.tolist()
         self._tokens = tokens
         self._above: list[int] = segments.parent.tolist()
-        # Of `messages[].content[2].content[0].text` only `messages[].content[2]` is a block of its own.
-        tops = [_top(text) for text in segments.strings]
-        self._top: list[str] = [tops[at] if at >= 0 else "" for at in segments.field.tolist()]
+        # Of `messages[7].content[2].content[0].text` only `messages[7].content[2]` is a block of its own.
+        self._top: list[str] = [_top(segments.location(row)) for row in range(len(segments))]
 
     def add(self, places: Places, before: int, row: int, depth: int, position: int) -> int:
         """A new place for `row` after the place `before`."""
@@ -116,7 +114,6 @@ class _Rows:
         same = (
             prior >= 0
             and self._top[row] != ""
-            and self._message[row] == self._message[prior]
             and self._top[row] == self._top[prior]
         )
         return so_far if same else so_far + 1
@@ -131,4 +128,4 @@ def _top(field: str) -> str:
     """The part of a path that names a content block; empty where each path is a block of its own."""
     found = _TOP.match(field)
     top = found.group() if found else ""
-    return top if top.endswith("]") and not top.endswith("[]") else ""
+    return top if top.endswith("]") else ""
