@@ -90,6 +90,21 @@ Memory = Annotated[
         show_default="none",
     ),
 ]
+WeightsDtype = Annotated[
+    str | None,
+    typer.Option(
+        "--weights-dtype",
+        metavar="TYPE",
+        help="With --memory: type of the weights.",
+        show_default="as the model was published",
+    ),
+]
+Utilization = Annotated[
+    float,
+    typer.Option(
+        "--utilization", min=0.01, max=1.0, help="With --memory: the share of it for weights and KV."
+    ),
+]
 Tiers = Annotated[
     list[str] | None,
     typer.Option(
@@ -158,6 +173,8 @@ def grid_options(
     kv_dtype: str,
     tp: int,
     memory: str | None,
+    weights_dtype: str | None,
+    utilization: float,
     tier: Sequence[str] | None,
     replicas: int,
     router: str | None,
@@ -186,6 +203,8 @@ def grid_options(
         kv_dtype=kv_dtype,
         tp=tp,
         memory=memory,
+        weights_dtype=weights_dtype,
+        utilization=str(utilization),
         engine_options=engine_settings(set_option),
         jobs=jobs,
         concurrent=not sequential,
@@ -209,6 +228,15 @@ def curve_options(
     if grid.replicas > 1 or grid.tiers:
         raise UsageError("a curve is of one cache", "leave --replicas and --tier out, or --curve")
     page = grid.page_size or 1
+    per_token = None
+    if grid.model is not None:
+        from cachelens.simulate.capacity import LARGEST, resolve
+        from cachelens.simulate.models.shapes import find_shape
+
+        shape = find_shape(grid.model)
+        per_token = float(shape.kv_bytes_per_token(grid.kv_dtype, grid.tp))
+        if capacity is not None and curve:
+            capacity = str(resolve([capacity], LARGEST, page, shape, grid.kv_dtype, grid.tp)[0].tokens)
     chosen: tuple[tuple[str, str | None], ...] = ()
     if lines:
         if blocks:
@@ -216,7 +244,9 @@ def curve_options(
         engines = grid.engines if grid.engines != GridOptions.engines else ("sglang",)
         chosen = tuple((name, policy) for name in engines for policy in grid.policies or (None,))
     sizes = None if capacity is None else parse_capacities(capacity, page)
-    options = CurveOptions(page_size=page, points=points, blocks=blocks, lines=chosen)
+    options = CurveOptions(
+        page_size=page, points=points, blocks=blocks, lines=chosen, kv_bytes_per_token=per_token
+    )
     if not curve:
         return replace(
             options, points=0, capacities=sizes or parse_capacities(",".join(grid.capacities), page)

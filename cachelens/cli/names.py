@@ -12,8 +12,14 @@ NAMED = Registry(
         "encodings": Entry("cachelens.tokens.encodings:ENCODINGS", "token encodings, for --encoding"),
         "engines": Entry("cachelens.simulate.engines:ENGINES", "models of real caches, for --engine"),
         "policies": Entry("cachelens.simulate.policies:POLICIES", "what is evicted first, for --policy"),
+        "routers": Entry(
+            "cachelens.simulate.routers:ROUTERS", "what sends requests to replicas, for --router"
+        ),
         "models": Entry("cachelens.simulate.models.shapes:MODELS", "shapes of models, for --model"),
-        "prices": Entry("cachelens.simulate.prices.table:PRICES", "USD per million tokens: input / cached / write / write 1h / output"),
+        "prices": Entry(
+            "cachelens.simulate.prices.table:PRICES",
+            "USD per Mtok: input / cached / write / write 1h / output",
+        ),
         "outputs": Entry("cachelens.report.renderers:RENDERERS", "output formats, for --format and -o"),
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,14 +10,8 @@ import typer
 
 from cachelens.cli.names import NAMED
 from cachelens.model.options import IngestOptions
+from cachelens.model.render import NAMES
 from cachelens.registry import Registry
-
-
-class Render(StrEnum):
-    """Orders in which a prompt can be put together."""
-
-    TOOLS_FIRST = "tools-first"
-    SYSTEM_FIRST = "system-first"
 
 
 class Color(StrEnum):
@@ -36,6 +30,12 @@ def names_of(list_name: str) -> Callable[[str], list[str]]:
         return [name for name in registry if name.startswith(incomplete)]
 
     return complete
+
+
+def renderings(incomplete: str) -> list[str]:
+    """A completion of the last name of a list of renderings."""
+    before, comma, last = incomplete.rpartition(",")
+    return [before + comma + name for name in NAMES if name.startswith(last)]
 
 
 Traces = Annotated[
@@ -64,9 +64,15 @@ Encoding = Annotated[
     ),
 ]
 RenderOrder = Annotated[
-    Render | None,
+    list[str] | None,
     typer.Option(
-        "--render", help="What a prompt begins with.", show_default="as the API that was called does"
+        "--render",
+        metavar="NAMES",
+        help="How prompts are put together, one name of each group, with commas between or repeated: "
+        "tools-first, system-first; thinking-kept, thinking-stripped, thinking-last-turn (stripped before the "
+        "last user turn); system-in-place, system-hoisted (system messages in mid-conversation).",
+        show_default="as the API that was called does",
+        autocompletion=renderings,
     ),
 ]
 Strict = Annotated[
@@ -114,10 +120,10 @@ ColorWhen = Annotated[
 
 
 def ingest_options(
-    input_format: str | None, encoding: str, render: Render | None, strict: bool
+    input_format: str | None, encoding: str, render: Sequence[str] | None, strict: bool
 ) -> IngestOptions:
-    """The options of reading. Raises UsageError, with a suggestion, for a name that is not registered."""
+    """The options of reading. Raises UsageError, with a suggestion, for a name that is unknown."""
     if input_format is not None:
         NAMED.load("formats").require(input_format)
     NAMED.load("encodings").require(encoding)
-    return IngestOptions(input_format, encoding, render.value if render else None, strict)
+    return IngestOptions(input_format, encoding, ",".join(render) if render else None, strict)

@@ -42,6 +42,8 @@ def simulate(
     kv_dtype: caches.KvDtype = "bf16",
     tp: caches.TensorParallel = 1,
     memory: caches.Memory = None,
+    weights_dtype: caches.WeightsDtype = None,
+    utilization: caches.Utilization = 0.9,
     tier: caches.Tiers = None,
     replicas: caches.Replicas = 1,
     router: caches.Router = None,
@@ -82,8 +84,8 @@ def simulate(
     console = Console(quiet, color=color.value)
     reading = options.ingest_options(input_format, encoding, render, strict)
     grid = caches.grid_options(
-        engine, policy, capacity or DEFAULT_CAPACITIES, page_size, model, kv_dtype, tp, memory, tier,
-        replicas, router, set_option, sequential, jobs,
+        engine, policy, capacity or DEFAULT_CAPACITIES, page_size, model, kv_dtype, tp, memory,
+        weights_dtype, utilization, tier, replicas, router, set_option, sequential, jobs,
     )  # fmt: skip
     if curve or blocks:
         wanted = caches.curve_options(

@@ -29,9 +29,12 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     from slower ones. `written_5m_tokens` and `written_1h_tokens` were written at a price, None where the
     cache has no such thing. `mean_hit_ratio`: mean over requests of their own hit rate. `flop_hit_rate`:
     share of prefill work saved, None without a model. `of_ideal`, `of_optimal`: hits as a share of what
-    an infinite token-granular cache and perfect eviction at this capacity give. `cost_usd` None: no
+    an infinite token-granular cache and perfect eviction at this capacity (tiers and replicas
+    included), also token by token, give. `cost_usd` None: no
     price, and `cost_note` says why. `rejected` requests never fit, `waited` had to wait for others.
-    `routing_tokens`: what another replica held and this one never did. `above_reported`: hit rate on the
+    `routing_tokens`: what another replica held and this one never did. `pooled_hit_rate`: of one cache as large as
+    all replicas together; `imbalance`: tokens computed by the busiest replica over their mean.
+    `above_reported`: hit rate on the
     requests whose server reported cached tokens, less the reported rate (of the server's own count of
     prompt tokens); None without reports.
     """
@@ -59,6 +62,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
     router: str | None = None
     routing_tokens: int = 0
+    pooled_hit_rate: float | None = None
+    imbalance: float | None = None
     above_reported: float | None = None
     options: dict[str, str] = {}
     notes: tuple[str, ...] = ()

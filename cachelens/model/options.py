@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cachelens.model.render import Render
+
 
 @dataclass(frozen=True)
 class IngestOptions:
     """How captures are read.
 
     `input_format`: name of a format, None to recognise it by content. `encoding`: token encoding.
-    `render`: `tools-first` or `system-first`, None for the default of each dialect.
+    `render`: names of `cachelens.model.render` with commas between, kept in their canonical order; None for the
+    default of each dialect. Raises UsageError for a name that is none, and for contradictions.
     `strict`: a record that cannot be read is an error instead of being counted and skipped.
     """
 
@@ -19,6 +22,10 @@ class IngestOptions:
     encoding: str = "o200k_base"
     render: str | None = None
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.render is not None:
+            object.__setattr__(self, "render", str(Render.parse(self.render)))
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,8 @@ class GridOptions:
 
     `capacities` and the amounts of `tiers` are texts such as `200k`, `10%`, `8gib`, `auto`, `inf`; sizes in
     bytes need `model`, whose KV cache has `kv_dtype` and is split over `tp` ranks; `memory` of all ranks
-    together is one more capacity, what is left of it for KV. `engine_options` are
+    together gives the capacity instead: `utilization` of it less the weights, of `weights_dtype` (None: as
+    published). `router.option` in `engine_options` is for the router. `engine_options` are
     `option` or `engine.option`. `jobs` processes share the work. `replicas` caches stand behind `router`.
     `concurrent` False: one request after the other, whatever their times.
     """
@@ -79,6 +87,8 @@ class GridOptions:
     kv_dtype: str = "bf16"
     tp: int = 1
     memory: str | None = None
+    weights_dtype: str | None = None
+    utilization: str = "0.9"
     engine_options: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 1
     concurrent: bool = True

@@ -15,7 +15,10 @@ from cachelens.simulate.workload import Workload
 def cost_of(work: Workload, engine: str, replay: Replay) -> tuple[float | None, str | None]:
     """The price of all input tokens of `replay`, and of none of the output; else None and why.
 
-    A model has the price of the provider that sells it: under another provider's cache there is none. One request without a price leaves the sum unknown: part of a sum would look like all of it.
+    With a price, the sentence beside it says what must be known about it, such as times of day.
+
+    A model has the price of the provider that sells it: under another provider's cache there is none. One
+    request without a price leaves the sum unknown: part of a sum would look like all of it.
     """
     nothing = np.zeros(len(work), dtype=np.int64)
     five, hour = (nothing if tokens is None else tokens for tokens in (replay.written_5m, replay.written_1h))
@@ -26,9 +29,11 @@ def cost_of(work: Workload, engine: str, replay: Replay) -> tuple[float | None, 
         if engine_of(providers[request], models[request]) != engine:
             return None, f"no price: {models[request] or 'an unnamed model'} was not called there"
     sums: dict[Price, list[int]] = {}
-    rows = zip(*(a.tolist() for a in (work.order, uncached, replay.hit, five, hour)), strict=True)
-    for (request, *tokens), prompt in zip(rows, work.prompt_tokens.tolist(), strict=True):
-        price = price_of(models[request], prompt)
+    prompts = work.prompt_tokens.tolist()
+    columns = (work.order, *(tokens[work.order] for tokens in (uncached, replay.hit, five, hour)))
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for request, *tokens in rows:
+        price = price_of(models[request], prompts[request], providers[request])
         if price is None:
             return None, f"no price of {models[request] or 'an unnamed model'}"
         sums[price] = [a + b for a, b in zip(sums.get(price, [0, 0, 0, 0]), tokens, strict=True)]
@@ -38,4 +43,5 @@ def cost_of(work: Workload, engine: str, replay: Replay) -> tuple[float | None, 
         if isinstance(part, str):
             return None, part
         total += part
-    return float(total), None
+    remarks = dict.fromkeys(f"{price.model}: {price.remark}" for price in sums if price.remark)
+    return float(total), "; ".join(remarks) or None

@@ -9,6 +9,8 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,12 +27,12 @@ from cachelens.prefix.minimum import min_hits
 from cachelens.simulate.capacity import LARGEST, Capacity, parse_bytes, resolve
 from cachelens.simulate.engine import Engine, Replay, Setup, Tier
 from cachelens.simulate.engines import ENGINES
+from cachelens.simulate.fleet import Fleet, Summary
 from cachelens.simulate.models.cost import flop_hit_rate
 from cachelens.simulate.models.shapes import Shape, find_shape, kv_tokens, left_for_kv
 from cachelens.simulate.options import chosen
 from cachelens.simulate.policies import POLICIES
 from cachelens.simulate.workload import Workload, workload
-
 
 _UNLIMITED = Capacity("unlimited", None)
 
@@ -53,6 +55,14 @@ class _Task:
     capacity: Capacity
     replicas: int
     router: str | None
+    router_options: tuple[tuple[str, str], ...] = ()
+
+
+class _Outcome(NamedTuple):
+    """What a cell came to; `fleet` where there are replicas."""
+
+    replay: Replay
+    fleet: Summary | None = None
 
 
 def simulate(trace: Trace, options: GridOptions, progress: Progress = silent) -> Simulation:
@@ -67,16 +77,16 @@ def simulate(trace: Trace, options: GridOptions, progress: Progress = silent) ->
     work = workload(trace)
     shape = find_shape(options.model) if options.model is not None else None
     tasks = _tasks(work, engines, options, shape)
-    found: list[tuple[Replay, int]] = []
+    found: list[_Outcome] = []
     for number, outcome in enumerate(_run(work, tasks, options.jobs)):
         progress("replaying", number, len(tasks))
         found.append(outcome)
     said = reported(trace)
     ideal = int(work.reusable().sum())
-    best: dict[tuple[int | None, int, bool], int] = {}
+    best: dict[tuple[int | None, bool], int] = {}
     cells = tuple(
-        _cell(work, task, engines[task.engine], replay, routing, ideal, best, shape, said)
-        for task, (replay, routing) in zip(tasks, found, strict=True)
+        _cell(work, task, engines[task.engine], outcome, ideal, best, shape, said)
+        for task, outcome in zip(tasks, found, strict=True)
     )
     grid = Grid(
         cachelens=cachelens.__version__,
@@ -92,7 +102,7 @@ def simulate(trace: Trace, options: GridOptions, progress: Progress = silent) ->
         unknown={name: engine.facts.unknown for name, engine in engines.items() if engine.facts.unknown},
         notes=_notes(work, options),
     )
-    return Simulation(grid, tuple(replay for replay, _ in found), work)
+    return Simulation(grid, tuple(outcome.replay for outcome in found), work)
 
 
 def _tasks(
@@ -101,6 +111,11 @@ def _tasks(
     tasks: list[_Task] = []
     used: set[str] = set()
     own = _own_options(engines, options)
+    routing = tuple(
+        (given.removeprefix("router."), value)
+        for given, value in options.engine_options.items()
+        if given.startswith("router.")
+    )
     for name, engine in engines.items():
         known = engine.facts
         page = options.page_size
@@ -124,7 +139,7 @@ def _tasks(
             for capacity in capacities:
                 setup = Setup(capacity.tokens, page, policy, tiers, own[name], options.concurrent)
                 chosen(setup, known)
-                tasks.append(_Task(name, setup, capacity, options.replicas, options.router))
+                tasks.append(_Task(name, setup, capacity, options.replicas, options.router, routing))
     for policy in options.policies:
         if policy not in used:
             raise UsageError(f"none of the engines evicts by {policy!r}", "sglang has all policies")
@@ -138,7 +153,7 @@ def _capacities(work: Workload, page: int, options: GridOptions, shape: Shape | 
     memory = parse_bytes(options.memory)
     if memory is None:
         raise UsageError(f"memory {options.memory!r} is not understood", "for example 640gib")
-    left = left_for_kv(memory, shape)
+    left = left_for_kv(memory, shape, options.weights_dtype, Fraction(options.utilization))
     return [Capacity(f"{options.memory} of memory", kv_tokens(left, shape, options.kv_dtype, options.tp))]
 
 
@@ -153,6 +168,8 @@ def _own_options(engines: dict[str, type[Engine]], options: GridOptions) -> dict
     own: dict[str, dict[str, str]] = {name: {} for name in engines}
     for given, value in options.engine_options.items():
         name, dot, option = given.rpartition(".")
+        if dot and name == "router":
+            continue
         if dot:
             if name not in own:
                 raise UsageError(f"option {given!r} is for engine {name!r}, which is not replayed")
@@ -173,21 +190,20 @@ def _own_options(engines: dict[str, type[Engine]], options: GridOptions) -> dict
     return own
 
 
-def run_task(work: Workload, task: _Task) -> tuple[Replay, int]:
-    """The replay of one cell, and the tokens that routing cost it."""
+def run_task(work: Workload, task: _Task) -> _Outcome:
+    """The replay of one cell; with replicas also what their fleet comes to."""
     engine: type[Engine] = ENGINES.load(task.engine)
     if task.replicas == 1 and task.router is None:
-        return engine(work, task.setup).replay(), 0
-    from cachelens.simulate.fleet import Fleet
-
-    fleet = Fleet(engine, work, task.setup, task.replicas, task.router)
-    return fleet.replay(), int(fleet.routing().sum())
+        return _Outcome(engine(work, task.setup).replay())
+    fleet = Fleet(engine, work, task.setup, task.replicas, task.router, dict(task.router_options))
+    replay = fleet.replay()
+    return _Outcome(replay, fleet.summary(replay))
 
 
 _shared: list[Workload] = []
 
 
-def _run(work: Workload, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[Replay, int]]:
+def _run(work: Workload, tasks: Sequence[_Task], jobs: int) -> Iterator[_Outcome]:
     if jobs <= 1 or len(tasks) < 2:
         for task in tasks:
             yield run_task(work, task)
@@ -200,7 +216,7 @@ def _run(work: Workload, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[Re
         yield from pool.map(_run_shared, tasks)
 
 
-def _run_shared(task: _Task) -> tuple[Replay, int]:
+def _run_shared(task: _Task) -> _Outcome:
     return run_task(_shared[0], task)
 
 
@@ -208,14 +224,13 @@ def _cell(
     work: Workload,
     task: _Task,
     engine: type[Engine],
-    replay: Replay,
-    routing: int,
+    outcome: _Outcome,
     ideal: int,
-    best: dict[tuple[int | None, int, bool], int],
+    best: dict[tuple[int | None, bool], int],
     shape: Shape | None,
     said: Reported,
 ) -> Cell:
-    known = engine.facts
+    known, replay, fleet = engine.facts, outcome.replay, outcome.fleet
     page, policy = chosen(task.setup, known)
     prompt_tokens: Int64 = work.prompt_tokens
     prompt, hit = int(prompt_tokens.sum()), int(replay.hit.sum())
@@ -225,9 +240,10 @@ def _cell(
         if capacity is None
         else (capacity + sum(t.capacity_tokens for t in task.setup.tiers)) * task.replicas
     )
-    key = (total, page, known.keeps_output)
+    key = (total, known.keeps_output)
     if key not in best:
-        runs = work.runs(page, known.keeps_output)
+        # Token by token, the same yardstick for all: some engines serve parts of pages.
+        runs = work.runs(1, known.keeps_output)
         best[key] = (
             int(runs.tokens.sum()) if total is None else int(min_hits(runs, len(work.order), total).sum())
         )
@@ -257,7 +273,9 @@ def _cell(
         waited=replay.waited,
         replicas=task.replicas,
         router=task.router,
-        routing_tokens=routing,
+        routing_tokens=0 if fleet is None else fleet.routing_tokens,
+        pooled_hit_rate=None if fleet is None else fleet.pooled_hit_rate,
+        imbalance=None if fleet is None else fleet.share.imbalance,
         above_reported=said.gap(replay.hit, prompt_tokens),
         options=dict(task.setup.options),
         notes=replay.notes,
@@ -274,7 +292,7 @@ def _model(shape: Shape, options: GridOptions) -> ModelFacts:
         kv_dtype=options.kv_dtype,
         kv_bytes_per_token=float(shape.kv_bytes_per_token(options.kv_dtype, options.tp)),
         source=shape.source,
-        approximate=not shape.verified,
+        approximate=shape.hybrid or not shape.verified,
     )
 
 

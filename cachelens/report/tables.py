@@ -39,6 +39,8 @@ CELL_COLUMNS = (
     "cost_usd",
     "evicted_tokens",
     "routing_tokens",
+    "pooled_hit_rate",
+    "imbalance",
     "above_reported",
     "rejected",
     "waited",

@@ -9,7 +9,7 @@ moves on between them.
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, ClassVar
 
 from cachelens.prefix.paths import Ranges, common_pages
 from cachelens.simulate.policies.base import Policy
@@ -69,11 +69,13 @@ class RadixTree:
     its node was (the unified tree).
     """
 
+    node_type: ClassVar[type[Node]] = Node
+
     def __init__(self, page: int, policy: Policy, split_is_new: bool) -> None:
         self.page = page
         self.pages = 0
         self.evicted_pages = 0
-        self.root = Node(None, (), 0, 0, page)
+        self.root = self.node_type(None, (), 0, 0, page)
         self._policy = policy
         self._split_is_new = split_is_new
         self._clock = 0
@@ -160,7 +162,7 @@ class RadixTree:
             if not whole:
                 break
         if depth < pages:
-            leaf = Node(node, ranges, depth, pages, self.page)
+            leaf = self.node_type(node, ranges, depth, pages, self.page)
             self._clock += 1
             leaf.last = leaf.created = self._clock
             leaf.priority = priority
@@ -238,7 +240,7 @@ class RadixTree:
         parent = lower.parent
         if parent is None:
             raise RuntimeError("a node that is not in the tree was reached")
-        upper = Node(parent, lower.ranges, lower.start, at, self.page)
+        upper = self.node_type(parent, lower.ranges, lower.start, at, self.page)
         self._clock += 1
         upper.last = self._clock
         upper.created = self._clock if self._split_is_new else lower.created

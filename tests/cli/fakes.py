@@ -73,7 +73,12 @@ def install(patch: pytest.MonkeyPatch) -> Stages:
         "encoding", {"o200k_base": Entry("a:b", "default"), "cl100k_base": Entry("a:b", "older")}
     )
     for name, content in {
-        "cachelens.pipeline": {"load": stages.load, "analyze": stages.analyze, "curve": stages.run_curve, "simulate": stages.simulate},
+        "cachelens.pipeline": {
+            "load": stages.load,
+            "analyze": stages.analyze,
+            "curve": stages.run_curve,
+            "simulate": stages.simulate,
+        },
         "cachelens.ingest.store": {"write": stages.write},
         "cachelens.tokens.encodings": {"ENCODINGS": encodings},
     }.items():

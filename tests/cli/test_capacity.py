@@ -60,6 +60,18 @@ def test_not_sizes(text: str) -> None:
         parse_capacities(text)
 
 
+def test_auto_is_seven_shares() -> None:
+    assert parse_capacities("auto,10%") == (0.01, 0.0215443, 0.0464159, 0.1, 0.215443, 0.464159, 1.0)
+    with pytest.raises(UsageError, match="'auto' is several sizes"):
+        parse_tokens("auto")
+
+
+@pytest.mark.parametrize("text", ["8gib", "640GB", "2 TiB", "200k,8gib"])
+def test_bytes_need_a_model(text: str) -> None:
+    with pytest.raises(UsageError, match="a capacity in bytes needs --model"):
+        parse_capacities(text)
+
+
 def test_below_one_page() -> None:
     assert parse_tokens("16", page_size=16) == 16
     assert parse_tokens("inf", page_size=16) is None

@@ -89,7 +89,10 @@ def _folder() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-o", "r.pdf"], "r.pdf: the suffix names no output format\n  suffixes: .txt, .json, .csv, .parquet"),
+        (
+            ["-o", "r.pdf"],
+            "r.pdf: the suffix names no output format\n  suffixes: .txt, .json, .csv, .parquet",
+        ),
         (["-o", "r"], "the suffix names no output format"),
         (["-o", "r.svg"], "svg does not show this kind of report\n  formats: terminal, json, csv, parquet"),
         (["-o", "there.json"], "there.json: exists already\n  --force overwrites it"),
@@ -198,7 +201,9 @@ def test_simulate_asks_for_caches_or_a_curve(stages: Stages) -> None:
     assert options.engines == ("sglang", "vllm")
     assert options.policies == ("lru",)
     assert options.capacities == ("200k", "10%")
-    assert run(["simulate", "a", "--set", "slots=2", "--set", "sglang.tree=classic", "--tier", "host:8m"]) == 0
+    assert (
+        run(["simulate", "a", "--set", "slots=2", "--set", "sglang.tree=classic", "--tier", "host:8m"]) == 0
+    )
     (options,) = stages.calls["simulate"]
     assert options.engines == ("lru",)
     assert options.capacities == ("1%", "3%", "10%", "30%", "100%")

@@ -226,7 +226,10 @@ def grid(**changes: Any) -> Grid:
         "ideal_hit_tokens": 5_520_000,
         "timed": True,
         "model": ModelFacts(
-            name="qwen3-32b", kv_dtype="bf16", kv_bytes_per_token=262_144.0, source="https://example.org/config"
+            name="qwen3-32b",
+            kv_dtype="bf16",
+            kv_bytes_per_token=262_144.0,
+            source="https://example.org/config",
         ),
         "cells": (
             cell(flop_hit_rate=0.41, waited=3),

@@ -37,7 +37,11 @@ def test_registry_and_files_agree() -> None:
 @pytest.mark.parametrize("name", list(RENDERERS))
 def test_same_document_same_bytes(name: str) -> None:
     renderer = RENDERERS.load(name)()
-    made = {"result": builders.session, "curve": lambda: builders.curve(marked=200_000), "grid": builders.grid}
+    made = {
+        "result": builders.session,
+        "curve": lambda: builders.curve(marked=200_000),
+        "grid": builders.grid,
+    }
     for kind in renderer.documents:
         first = renderer.render(made[kind](), OPTIONS)
         assert first

@@ -89,7 +89,9 @@ def sizes() -> Curve:
 
 @pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize("ascii_only", [False, True])
-@pytest.mark.parametrize("make", [builders.session, append_only, hostile, builders.curve, sizes, builders.grid])
+@pytest.mark.parametrize(
+    "make", [builders.session, append_only, hostile, builders.curve, sizes, builders.grid]
+)
 def test_every_screen_fits(make, columns: int, ascii_only: bool) -> None:  # type: ignore[no-untyped-def]
     text = show(make(), Page(columns, ascii_only))
     lines = text.splitlines()

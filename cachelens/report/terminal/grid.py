@@ -14,7 +14,18 @@ from cachelens.report.untrusted import clean, width
 #: A column: its heading, its cells, whether they are aligned to the right.
 _Column = tuple[str, list[str], bool]
 #: Columns that a narrow page does without, the first to go first.
-_DISPENSABLE = ("mean", "written", "routing", "memory", "page", "of ideal", "FLOPs", "fleet", "- reported")
+_DISPENSABLE = (
+    "mean",
+    "written",
+    "busiest",
+    "routing",
+    "memory",
+    "page",
+    "of ideal",
+    "FLOPs",
+    "fleet",
+    "- reported",
+)
 
 
 def grid_screen(grid: Grid, page: Page) -> list[Line]:
@@ -67,9 +78,7 @@ def _table(grid: Grid, page: Page) -> list[Line]:
         )
     columns.append(("hit", [share(cell.hit_tokens, cell.prompt_tokens, 2) for cell in cells], True))
     for name in dict.fromkeys(tier for cell in cells for tier in cell.tiers):
-        columns.append(
-            (f"of it {name}", [_tier(cell, name) for cell in cells], True)
-        )
+        columns.append((f"of it {name}", [_tier(cell, name) for cell in cells], True))
     columns.append(("mean", [percent(cell.mean_hit_ratio) for cell in cells], True))
     if any(cell.flop_hit_rate is not None for cell in cells):
         columns.append(
@@ -81,6 +90,17 @@ def _table(grid: Grid, page: Page) -> list[Line]:
         columns.append(("- reported", [_gap(cell) for cell in cells], True))
     if any(cell.routing_tokens for cell in cells):
         columns.append(("routing", [share(cell.routing_tokens, cell.prompt_tokens) for cell in cells], True))
+    if any(cell.pooled_hit_rate is not None for cell in cells):
+        columns.append(
+            (
+                "pooled",
+                ["-" if c.pooled_hit_rate is None else percent(c.pooled_hit_rate) for c in cells],
+                True,
+            )
+        )
+        columns.append(
+            ("busiest", ["-" if c.imbalance is None else f"{c.imbalance:.2f}x" for c in cells], True)
+        )
     if any(cell.written_5m_tokens is not None for cell in cells):
         columns.append(("written", [_written(cell) for cell in cells], True))
     if any(cell.cost_usd is not None for cell in cells):

@@ -111,11 +111,7 @@ class _Rows:
         if self._tokens[row] == 0 and self._kind[row] == KIND_CODE["tools"]:
             return so_far  # a tool whose loading is deferred is not in the prompt
         prior = self._above[row]
-        same = (
-            prior >= 0
-            and self._top[row] != ""
-            and self._top[row] == self._top[prior]
-        )
+        same = prior >= 0 and self._top[row] != "" and self._top[row] == self._top[prior]
         return so_far if same else so_far + 1
 
     def _level(self, row: int) -> int:

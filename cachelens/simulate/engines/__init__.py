@@ -10,7 +10,17 @@ ENGINES = Registry(
     "engine",
     {
         "sglang": Entry(f"{_HERE}.sglang:Sglang", "SGLang's radix tree: whole leaves, eight policies"),
+        "hicache": Entry(
+            f"{_HERE}.hicache:Hicache", "SGLang HiCache: the radix tree, and host memory below it"
+        ),
         "vllm": Entry(f"{_HERE}.vllm:Vllm", "vLLM's block pool: chained hashes, freed back to front"),
+        "tensorrt-llm": Entry(
+            f"{_HERE}.tensorrt_llm:TensorrtLlm",
+            "TensorRT-LLM: blocks that match in part, a tier in host memory",
+        ),
+        "llamacpp": Entry(
+            f"{_HERE}.llamacpp:Llamacpp", "llama.cpp server: one sequence a slot, copies in RAM"
+        ),
         "lru": Entry(f"{_HERE}.bounds:Lru", "least recently used, token by token: the stack model"),
         "optimal": Entry(
             f"{_HERE}.bounds:Optimal", "perfect eviction: what no policy can beat at a capacity"

@@ -38,6 +38,7 @@ class Deepseek:
         page_sizes=(1,),
         policies=(),
         keeps_output=True,
+        order="system-first",
         sized=False,
         sources=(
             Source(

@@ -22,6 +22,7 @@ class Kimi(AutomaticEngine):
         page_sizes=(256,),
         policies=(),
         keeps_output=False,
+        order="system-first",
         sized=False,
         sources=(
             Source(

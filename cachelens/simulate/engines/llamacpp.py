@@ -124,6 +124,7 @@ class Llamacpp:
         page_sizes=(1,),
         policies=(),
         keeps_output=True,
+        order="system-first",
         tiers=1,
         sources=(
             Source(
@@ -209,7 +210,7 @@ class Llamacpp:
 
     @property
     def evicted_tokens(self) -> int:
-        """Tokens overwritten or cleared in slots without a copy in RAM, and dropped from RAM to make room."""
+        """Tokens lost in slots that were not copied to RAM just then, and those dropped from RAM to make room."""
         return self._lost + (self.ram.dropped if self.ram is not None else 0)
 
     def fits(self, request: int) -> bool:

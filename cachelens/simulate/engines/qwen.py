@@ -35,6 +35,7 @@ class Qwen:
         page_sizes=(1,),
         policies=(),
         keeps_output=False,
+        order="system-first",
         sized=False,
         sources=(
             Source(

@@ -15,7 +15,7 @@ from cachelens.prefix.paths import Ranges
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
 from cachelens.simulate.options import chosen, engine_options
 from cachelens.simulate.policies import POLICIES
-from cachelens.simulate.policies.base import PolicyOptions
+from cachelens.simulate.policies.base import Policy, PolicyOptions
 from cachelens.simulate.radix import Node, RadixTree
 from cachelens.simulate.serve import serve
 from cachelens.simulate.workload import Workload
@@ -74,7 +74,7 @@ class Sglang:
     )
 
     def __init__(self, workload: Workload, setup: Setup) -> None:
-        options = engine_options(Options, setup, self.facts)
+        options = engine_options(self.Options, setup, self.facts)
         page, policy_name = chosen(setup, self.facts)
         self._work = workload
         self._concurrent = setup.concurrent
@@ -85,8 +85,8 @@ class Sglang:
         parameters = PolicyOptions(
             options.protected_threshold, options.tlru_threshold, options.tlru_next_prompt
         )
-        policy = POLICIES.load(policy_name)(parameters)
-        self.tree = RadixTree(page, policy, split_is_new=options.tree == "classic")
+        self._policy: Policy = POLICIES.load(policy_name)(parameters)
+        self.tree = RadixTree(page, self._policy, split_is_new=options.tree == "classic")
         self._paths = workload.paths(page)
         self._prompt: list[int] = workload.prompt_tokens.tolist()
         self._kept: list[int] = workload.kept_tokens.tolist()
@@ -133,17 +133,17 @@ class Sglang:
         tree, page = self.tree, self._page
         ranges = self._ranges(request)
         prompt, kept = self._prompt[request], self._kept[request]
-        node = self._match(request, ranges)
+        node = self._present(request, self._match(request, ranges))
         tree.lock(node)
         run = self._running[request] = _Running(ranges, node, own=0, counted=0)
         hit = node.end * page
         if self._simple:
-            self._make_room(-(-kept // page) - node.end, run)
+            self._make_room(-(-kept // page) - node.end)
             return hit
         done = hit
         while done < prompt:
             end = min(done + self._chunk, prompt) if self._chunk else prompt
-            self._make_room(end - done if page == 1 else -(-(end - done + page) // page), run)
+            self._make_room(end - done if page == 1 else -(-(end - done + page) // page))
             run.own = -(-end // page) - run.node.end
             done = end
             if done < prompt or self._output[request] > 1:
@@ -173,6 +173,10 @@ class Sglang:
         """What is cached of a prompt without its last token, which is computed in any case."""
         return self.tree.match(ranges, (self._prompt[request] - 1) // self._page)
 
+    def _present(self, request: int, found: Node) -> Node:
+        """The part of what was found that is, or now is brought, on the device."""
+        return found
+
     def _publish(self, run: _Running, pages: int, priority: int) -> None:
         node = self.tree.insert(run.ranges, pages, priority, run.counted, run.node)
         run.counted = max(run.counted, pages)
@@ -185,27 +189,29 @@ class Sglang:
         page = self._page
         steps = kept - prompt
         if page == 1:
-            self._make_room(steps, run)
+            self._make_room(steps)
             run.own += steps
             return
         have = -(-prompt // page)
         last = -(-kept // page)
         if steps > 0:
-            self._make_room(1, run)
+            self._make_room(1)
         while have < last:
             have += 1
             run.own += 1
             if have * page - page + 1 < kept:
-                self._make_room(1, run)
+                self._make_room(1)
 
-    def _make_room(self, pages: int, run: _Running) -> None:
-        """Evict until `pages` pages are free, or nothing is left to evict."""
+    def _make_room(self, pages: int) -> bool:
+        """Evict until `pages` pages are free; False if that many cannot be."""
         if self._pages is None:
-            return
+            return True
         own = sum(other.own for other in self._running.values())
         free = self._pages - self.tree.pages - own
         if pages > free:
             self.tree.evict(pages - free)
+            return pages <= self._pages - self.tree.pages - own
+        return True
 
     def _has_room(self, request: int) -> bool:
         """Whether the request fits beside those that are running, each with all it will generate."""

@@ -26,6 +26,8 @@ def run(
     engine: type[Engine] = ENGINES.load(name)
     if page is not None and engine.facts.page_sizes and page not in engine.facts.page_sizes:
         page = None
+    if page is None and capacity is not None and capacity < engine.facts.page_size:
+        page = engine.facts.page_sizes[0]
     if not engine.facts.sized or engine.facts.kind == "api":
         capacity = None
     return engine(work, Setup(capacity_tokens=capacity, page_size=page, **more)).replay()  # type: ignore[arg-type]

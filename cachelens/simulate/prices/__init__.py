@@ -1,0 +1,1 @@
+"""List prices of provider APIs by model. In: model names. Out: US dollars, or why there is no price."""
