@@ -200,7 +200,12 @@ def run_task(work: Workload, task: _Task) -> _Outcome:
     return _Outcome(replay, fleet.summary(replay))
 
 
+#: The workload of a worker process, which is sent once and not with every task.
 _shared: list[Workload] = []
+
+
+def _share(work: Workload) -> None:
+    _shared.append(work)
 
 
 def _run(work: Workload, tasks: Sequence[_Task], jobs: int) -> Iterator[_Outcome]:
@@ -211,7 +216,7 @@ def _run(work: Workload, tasks: Sequence[_Task], jobs: int) -> Iterator[_Outcome
     # A fresh interpreter each: forking a process that holds threads of polars may deadlock.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        min(jobs, len(tasks)), mp_context=context, initializer=_shared.append, initargs=(work,)
+        min(jobs, len(tasks)), mp_context=context, initializer=_share, initargs=(work,)
     ) as pool:
         yield from pool.map(_run_shared, tasks)
 

@@ -27,7 +27,9 @@ def test_pages_have_one_number_exactly_when_all_tokens_up_to_their_end_are_equal
 ) -> None:
     work = built(given_calls)
     paths = Paths(work.forest, page)
-    texts = [[*call.prompt, *call.output][: int(k)] for call, k in zip(given_calls, work.kept_tokens, strict=True)]
+    texts = [
+        [*call.prompt, *call.output][: int(k)] for call, k in zip(given_calls, work.kept_tokens, strict=True)
+    ]
     numbers: dict[tuple[str, tuple[int, ...]], int] = {}
     for call, text, node in zip(given_calls, texts, work.kept.tolist(), strict=True):
         ids = page_ids(paths.ranges(node, len(text) // page)).tolist()
@@ -44,7 +46,10 @@ def test_pages_have_one_number_exactly_when_all_tokens_up_to_their_end_are_equal
 def test_common_pages_are_the_longest_common_prefix(given_calls: list[Call], page: int) -> None:
     work = built(given_calls)
     paths = Paths(work.forest, page)
-    ranges = [paths.ranges(node, int(n) // page) for node, n in zip(work.prompt.tolist(), work.prompt_tokens, strict=True)]
+    ranges = [
+        paths.ranges(node, int(n) // page)
+        for node, n in zip(work.prompt.tolist(), work.prompt_tokens, strict=True)
+    ]
     for a, one in enumerate(given_calls):
         for b, two in enumerate(given_calls):
             same = 0

@@ -39,7 +39,17 @@ too the cache is infinite, so whatever is computed again was lost to a break.
 
 def analyze(path: Path) -> dict[str, Any]:
     """The result of `cachelens analyze` on one capture, under an infinite cache."""
-    command = [sys.executable, "-m", "cachelens", "analyze", str(path), "--engine", "ideal", "--format", "json"]
+    command = [
+        sys.executable,
+        "-m",
+        "cachelens",
+        "analyze",
+        str(path),
+        "--engine",
+        "ideal",
+        "--format",
+        "json",
+    ]
     done = subprocess.run(command, capture_output=True, check=False, timeout=300)
     if done.returncode:
         raise RuntimeError(f"{path.name}: {done.stderr.decode()}")
