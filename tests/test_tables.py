@@ -62,7 +62,7 @@ def test_damaged_or_foreign_folders_are_input_errors(tmp_path: Path) -> None:
     folder = tmp_path / "tables"
     write(load([str(SAMPLES / "clock.jsonl")], IngestOptions()), folder)
     manifest = (folder / "cachelens.json").read_text()
-    (folder / "cachelens.json").write_text(manifest.replace('"schema_version": 1', '"schema_version": 99'))
+    (folder / "cachelens.json").write_text(manifest.replace('"schema_version": 2', '"schema_version": 99'))
     with pytest.raises(InputError, match="schema version 99"):
         read(folder)
     (folder / "cachelens.json").write_text(manifest)

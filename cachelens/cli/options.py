@@ -68,9 +68,9 @@ RenderOrder = Annotated[
     typer.Option(
         "--render",
         metavar="NAMES",
-        help="How prompts are put together, one name of each group, with commas between or repeated: "
-        "tools-first, system-first; thinking-kept, thinking-stripped, thinking-last-turn (stripped before the "
-        "last user turn); system-in-place, system-hoisted (system messages in mid-conversation).",
+        help="How prompts are put together, with commas between: tools-first or system-first; thinking-kept, "
+        "thinking-stripped or thinking-last-turn (stripped before the last user turn); system-in-place or "
+        "system-hoisted (docs/dialects.md).",
         show_default="as the API that was called does",
         autocompletion=renderings,
     ),

@@ -17,6 +17,7 @@ from cachelens.ingest.intern import Contents, SegmentTrie
 from cachelens.ingest.lineage import Lineages, find_lineages
 from cachelens.ingest.reader import Call
 from cachelens.model import trace as model
+from cachelens.model.render import Render
 from cachelens.model.skips import SkipReport
 from cachelens.model.tables import REQUESTS
 
@@ -51,7 +52,8 @@ def finish(calls: list[Call], contents: Contents, trie: SegmentTrie, facts: Inge
     """Build the trace. `calls` in the order of reading."""
     tokens, offsets, ids = contents.encode()
     ordered = in_order_of_start(calls)
-    lineages = find_lineages(ordered, contents, trie, tokens.tolist())
+    stripped = Render.parse(facts.render).thinking != "thinking-kept"
+    lineages = find_lineages(ordered, contents, trie, tokens.tolist(), without_thinking=stripped)
     rows = _rows_by_use(ordered, trie)
     new_row = np.full(len(trie.parent) + 1, -1, dtype=np.int64)
     new_row[rows] = np.arange(len(rows))
@@ -220,6 +222,12 @@ def _requests(
         "status": [call.status for call in calls],
         "stream": [call.stream for call in calls],
         "auto_breakpoint_ttl_s": [call.auto_breakpoint_s for call in calls],
+        "priority": [call.settings.priority for call in calls],
+        "invalidates_system": [call.settings.invalidates_system for call in calls],
+        "invalidates_messages": [call.settings.invalidates_messages for call in calls],
+        "routing_key": [call.settings.routing_key for call in calls],
+        "cache_retention_s": [call.settings.cache_retention_s for call in calls],
+        "cache_mode": [call.settings.cache_mode for call in calls],
         "source_file": [facts.sources[call.source] for call in calls],
         "source_record": [call.record for call in calls],
         "prompt_tokens": prompt_tokens,

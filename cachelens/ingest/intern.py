@@ -23,6 +23,8 @@ from cachelens.model.kinds import KIND_CODE, ROLE_CODE
 FRAMING_TOKENS = 4
 _FRAME_START, _FRAME_SEPARATOR, _FRAME_END = 0xFFFFFF00, 0xFFFFFF01, 0xFFFFFF02
 _FRAME_ROLE = 0xFFFFFF10
+#: Length of the key of a block; those of parts are longer.
+_BLOCK_KEY = 3
 #: Shortest string argument of a tool call that may start a sub-agent.
 _PROMPT_ARGUMENT_CHARS = 16
 
@@ -97,6 +99,16 @@ class Contents:
             if part.kind == "tool_call":
                 self._note_arguments(part.text, found)
         return found
+
+    def payloads(self) -> list[int]:
+        """For each content the first one of its kind, role and payload: a text is the same with a frame or without."""
+        first: dict[object, int] = {}
+        same = list(range(len(self)))
+        for key, number in self._known.items():
+            if isinstance(key, tuple) and len(key) > _BLOCK_KEY:
+                kind, role, _, *payload = key
+                same[number] = first.setdefault((kind, role, *payload), number)
+        return same
 
     def of_block(self, namespace: str, block: Block) -> int:
         """The content of a block of a token or hash trace."""

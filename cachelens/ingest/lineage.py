@@ -11,6 +11,9 @@ interleaved in one file, so order alone says nothing; the prompts do:
    half of the tip's messages including its last one, and shares its tools or its system prompt.
 3. Otherwise it starts a lineage: as a fork where (1) found a request that is already continued.
 
+Where thinking is left out of earlier turns (`cachelens.model.render`), prompts are compared without it and a
+text is the same with a frame or without: what the server leaves out is no edit of the harness.
+
 Lineages join into one session by explicit keys, forks, a prompt that is an argument of another's tool
 call (sub-agents), and a first user message that another lineage with other tools has too (title calls).
 """
@@ -21,13 +24,14 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cachelens.ingest.intern import Contents, SegmentTrie
+from cachelens.ingest.intern import Contents, PartFacts, SegmentTrie
 from cachelens.ingest.reader import Call
 from cachelens.model.kinds import KIND_CODE, ROLE_CODE
 
 _HEAD_KINDS = frozenset({KIND_CODE["tools"], KIND_CODE["system"]})
 _TOOL_CALL = KIND_CODE["tool_call"]
 _USER = KIND_CODE["user"]
+_THINKING = KIND_CODE["thinking"]
 _REPLY_ROLES = frozenset({ROLE_CODE["assistant"], ROLE_CODE["tool"]})
 #: Requests of which nothing but tokens is known: no edit can be told from a new conversation.
 _WITHOUT_ROLES = frozenset({"tokens", "hashes"})
@@ -73,9 +77,13 @@ class _Finder:
     contents: Contents
     trie: SegmentTrie
     tokens: Sequence[int]
+    without_thinking: bool
 
     def __post_init__(self) -> None:
         count = len(self.calls)
+        self.same: Sequence[int] = (
+            self.contents.payloads() if self.without_thinking else range(len(self.contents))
+        )
         self.predecessor = [-1] * count
         self.lineage = [-1] * count
         self.parent = [-1] * count
@@ -126,8 +134,16 @@ class _Finder:
             row = parent[row]
         return rows[::-1]
 
-    def content(self, row: int) -> int:
-        return self.trie.parts[self.trie.part[row]].content
+    def parts(self, row: int, stop: int = -1) -> list[PartFacts]:
+        """Parts from after `stop` to `row`, as they are compared: contents without regard to what does not count."""
+        return self.compared(self.path(row, stop))
+
+    def compared(self, rows: Sequence[int]) -> list[PartFacts]:
+        """The parts of rows, as they are compared."""
+        found = [self.trie.parts[self.trie.part[row]] for row in rows]
+        if not self.without_thinking:
+            return found
+        return [part._replace(content=self.same[part.content]) for part in found if part.kind != _THINKING]
 
     def _node(self, row: int) -> int:
         """The content-trie node of a row: rows that differ only in markers or paths share it."""
@@ -136,7 +152,11 @@ class _Finder:
             pending.append(row)
             row = self.trie.parent[row]
         for row in reversed(pending):
-            key = (node, self.content(row))
+            part = self.trie.parts[self.trie.part[row]]
+            if self.without_thinking and part.kind == _THINKING:
+                self.row_node[row] = node
+                continue
+            key = (node, self.same[part.content])
             following = self.node_next.get(key)
             if following is None:
                 following = self.node_next[key] = len(self.node_parent)
@@ -190,8 +210,7 @@ class _Finder:
     def _echoed(self, index: int) -> dict[int, int]:
         """Requests whose replies this prompt sends back, and how that is known."""
         found: dict[int, int] = {}
-        for row in self.path(self.calls[index].last_row):
-            part = self.trie.parts[self.trie.part[row]]
+        for part in self.parts(self.calls[index].last_row):
             generated: list[tuple[int, int]] = list(self.by_reply_id.get(part.call_id, ()))
             if len(generated) == 1:
                 found[generated[0][0]] = _BY_ID
@@ -208,8 +227,7 @@ class _Finder:
         """The lineage tip that this request continues across an edit, -1 when there is none."""
         if self.calls[index].dialect in _WITHOUT_ROLES:
             return -1
-        rows = self.path(self.calls[index].last_row)
-        parts = [self.trie.parts[self.trie.part[row]] for row in rows]
+        parts = self.parts(self.calls[index].last_row)
         messages = [part for part in parts if part.kind not in _HEAD_KINDS]
         head = frozenset(part.content for part in parts if part.kind in _HEAD_KINDS)
         holding: Counter[int] = Counter()
@@ -267,8 +285,8 @@ class _Finder:
             return 0
         return sum(
             self.tokens[part.content]
-            for row in self.path(self.calls[extended].last_row)
-            if (part := self.trie.parts[self.trie.part[row]]).kind not in _HEAD_KINDS
+            for part in self.parts(self.calls[extended].last_row)
+            if part.kind not in _HEAD_KINDS
         )
 
     # -- recording
@@ -316,8 +334,7 @@ class _Finder:
 
     def _hold(self, lineage: _Lineage, number: int, rows: list[int]) -> None:
         head = set()
-        for row in rows:
-            part = self.trie.parts[self.trie.part[row]]
+        for part in self.compared(rows):
             if part.kind in _HEAD_KINDS:
                 head.add(part.content)
                 continue
@@ -334,8 +351,7 @@ class _Finder:
 
     def _note_reply(self, index: int) -> None:
         call = self.calls[index]
-        for row in self.path(call.output_row, call.last_row):
-            part = self.trie.parts[self.trie.part[row]]
+        for part in self.parts(call.output_row, call.last_row):
             if part.call_id >= 0:
                 self.by_reply_id[part.call_id].append((index, part.content))
             self.by_reply_text[part.content] = index
@@ -356,13 +372,17 @@ def _suffix_any(flags: list[bool]) -> list[bool]:
 
 
 def find_lineages(
-    calls: Sequence[Call], contents: Contents, trie: SegmentTrie, tokens: Sequence[int]
+    calls: Sequence[Call],
+    contents: Contents,
+    trie: SegmentTrie,
+    tokens: Sequence[int],
+    without_thinking: bool = False,
 ) -> Lineages:
     """Predecessors, lineages and sessions of `calls`, which are in order of start.
 
-    `tokens` are the lengths of the contents.
+    `tokens` are the lengths of the contents. `without_thinking`: servers leave it out of earlier turns.
     """
-    finder = _Finder(calls, contents, trie, tokens)
+    finder = _Finder(calls, contents, trie, tokens, without_thinking)
     finder.run()
     session = _Sessions(finder).run()
     return Lineages(finder.predecessor, finder.lineage, session, finder.parent)
@@ -421,9 +441,7 @@ class _Sessions:
 
     def _user_contents(self, index: int) -> list[int]:
         finder = self.finder
-        parts = (
-            finder.trie.parts[finder.trie.part[row]] for row in finder.path(finder.calls[index].last_row)
-        )
+        parts = finder.parts(finder.calls[index].last_row)
         return [part.content for part in parts if part.kind == _USER]
 
     def _spawned(self, roots: list[int]) -> None:
@@ -435,7 +453,7 @@ class _Sessions:
                 spawners = [
                     spawner
                     for call in calls
-                    if (spawner := finder.by_reply_text.get(call, index)) < index
+                    if (spawner := finder.by_reply_text.get(finder.same[call], index)) < index
                     and finder.calls[spawner].source == finder.calls[index].source
                 ]
                 if spawners:

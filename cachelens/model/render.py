@@ -61,5 +61,7 @@ class Render:
 
     def __str__(self) -> str:
         defaults = Render()
-        values = (getattr(self, choice) for choice in CHOICES if getattr(self, choice) != getattr(defaults, choice))
+        values = (
+            getattr(self, choice) for choice in CHOICES if getattr(self, choice) != getattr(defaults, choice)
+        )
         return ",".join(values) or DEFAULT

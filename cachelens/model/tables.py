@@ -12,7 +12,13 @@ TIME = pl.Datetime("us", "UTC")
 
 #: One row per request, in order of start. `previous_request_id`: the request whose prompt this one continues;
 #: `parent_request_id`: that one, or else the request that spawned this one (a sub-agent's first).
-#: `auto_breakpoint_ttl_s`: TTL of a breakpoint asked for at the end of the prompt without marking a block (0: none).
+#: `namespace`: requests of another one share no cache; provider and model, and behind a `#` the digest of a salt
+#: or adapter. `auto_breakpoint_ttl_s`: TTL of a breakpoint asked for at the end of the prompt without marking a
+#: block (0: none). `priority`: as the server was given it (0: none). `invalidates_system`, `invalidates_messages`:
+#: digests of request parameters; where one differs between two requests, nothing that was cached of the system
+#: prompt and messages, or of messages alone, serves the other (null: no such parameter). `routing_key`: digest of
+#: the key that sends requests to the same server. `cache_retention_s`: lifetime asked for. `cache_mode`:
+#: `explicit` when the request says that marked breakpoints alone count.
 REQUESTS: dict[str, pl.DataType] = {
     "request_id": pl.String(),
     "session_id": pl.String(),
@@ -31,6 +37,12 @@ REQUESTS: dict[str, pl.DataType] = {
     "status": pl.Int32(),
     "stream": pl.Boolean(),
     "auto_breakpoint_ttl_s": pl.Int32(),
+    "priority": pl.Int32(),
+    "invalidates_system": pl.String(),
+    "invalidates_messages": pl.String(),
+    "routing_key": pl.String(),
+    "cache_retention_s": pl.Int64(),
+    "cache_mode": pl.String(),
     "source_file": pl.String(),
     "source_record": pl.Int64(),
     "prompt_tokens": pl.Int64(),

@@ -27,8 +27,8 @@ Int32 = npt.NDArray[np.int32]
 UInt32 = npt.NDArray[np.uint32]
 UInt8 = npt.NDArray[np.uint8]
 
-#: Version of the table layout, written into every table folder; raised when a column changes meaning.
-SCHEMA_VERSION = 1
+#: Version of the table layout, written into every table folder; raised when a column is added or changes meaning.
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)

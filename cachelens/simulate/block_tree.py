@@ -70,7 +70,7 @@ def _numbers(ranges: Ranges, depths: np.ndarray[tuple[int], np.dtype[np.int64]])
 
 
 class Block:
-    """One block. `key` None: not in the tree. `filled`: it was given tokens since it was first used."""
+    """One block. `key` None: not in the tree. `filled`: it was told which tokens it holds."""
 
     __slots__ = ("children", "filled", "host", "key", "parent", "priority", "queued", "refs")
 
@@ -204,10 +204,15 @@ class BlockTree:
         block.refs += 1
         return block
 
-    def allocate(self, priority: int, filled: bool) -> Block:
-        """A free block, to be used and not in the tree; `filled` False: it is not told yet what it will hold."""
+    def allocate(self, priority: int, filled: bool | None) -> Block:
+        """A free block, to be used and not in the tree.
+
+        `filled`: whether it is told now what it will hold. None: it is told when it is stored, and counts as
+        holding what it held until then; an empty block is never moved to the host.
+        """
         block = self._take(priority)
-        block.filled |= filled
+        if filled is not None:
+            block.filled = filled
         return block
 
     def store(self, keys: Keys, blocks: list[Block], known: int) -> None:

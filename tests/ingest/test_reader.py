@@ -125,7 +125,9 @@ def test_lost_tokens_are_those_that_no_earlier_request_could_serve() -> None:
     )
     last = analyze(trace, AnalyzeOptions()).requests[2]
     assert last.break_ is not None
-    assert last.reusable_tokens == trace.requests["prompt_tokens"][0]
+    # The first request's prompt and its reply but for the last token, whose KV was never computed.
+    kept = trace.requests["prompt_tokens"][0] + trace.requests["output_tokens"][0] - 1
+    assert last.reusable_tokens == kept
     sent_by_second = trace.requests["prompt_tokens"][1]
     assert last.break_.lost_tokens == sent_by_second - last.reusable_tokens == last.outcomes["divergence"]
     assert last.break_.token_offset == len("....You are agent ")

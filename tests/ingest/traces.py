@@ -10,6 +10,7 @@ from cachelens.ingest.exchange import Exchange
 from cachelens.ingest.finish import Ingested, finish
 from cachelens.ingest.reader import Reader
 from cachelens.ingest.shorten import Shortener
+from cachelens.model.render import Render
 from cachelens.model.trace import Trace
 from tests.ingest.bytes_tokenizer import BytesTokenizer
 
@@ -62,4 +63,6 @@ def trace_of(
             headers=headers[at] if headers else {},
         )
         calls.append(reader.exchange(exchange, 0, shortener))
-    return finish(calls, reader.contents, reader.trie, Ingested(("test",), (), "exact", "default", ()))
+    return finish(
+        calls, reader.contents, reader.trie, Ingested(("test",), (), "exact", str(Render.parse(render)), ())
+    )

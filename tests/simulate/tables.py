@@ -31,7 +31,7 @@ def rows(page: str, name: str) -> list[tuple[dict[str, str], list[Call], list[Ro
     examples = []
     for head, table in re.findall(rf"<!-- example {name}([^>]*?) -->\n((?:\|.*\n)+)", page):
         options = dict(pair.split("=") for pair in head.split())
-        lines = [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in table.splitlines()]
+        lines = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in table.splitlines()]
         cells = [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
         names: dict[str, int] = {}
         requests = []
@@ -43,7 +43,7 @@ def rows(page: str, name: str) -> list[tuple[dict[str, str], list[Call], list[Ro
                     _tokens(output, names),
                     start=float(row["start"]) if "start" in row else None,
                     duration=float(row["duration"]) if "duration" in row else None,
-                    session=row.get("session"),
+                    session=row.get("of"),
                 )
             )
         examples.append((options, requests, cells))

@@ -7,6 +7,7 @@ blocks, and replies. docs/dialects.md says which block becomes what.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -18,10 +19,11 @@ from cachelens.ingest.dialects.base import (
     Part,
     RenderOrder,
     Reply,
+    Settings,
     Usage,
     flat_image_tokens,
 )
-from cachelens.ingest.dialects.converse import anthropic_block, anthropic_tool
+from cachelens.ingest.dialects.converse import anthropic_block, anthropic_tool, anthropic_tool_choice
 from cachelens.ingest.dialects.endpoint import endpoint, model_of
 from cachelens.ingest.dialects.parts import (
     Media,
@@ -33,6 +35,7 @@ from cachelens.ingest.dialects.parts import (
     sealed,
     ttl_s,
 )
+from cachelens.ingest.dialects.settings import digest, value_of
 from cachelens.ingest.dialects.usage import anthropic_usage, usage_object
 from cachelens.ingest.dialects.values import (
     NOTHING,
@@ -67,6 +70,7 @@ class Anthropic:
     provider = "anthropic"
     render: RenderOrder = "tools-first"
     list_field = "messages"
+    renders_empty = False
 
     def __init__(self, image_tokens: ImageTokens = flat_image_tokens) -> None:
         self._media = Media(self.provider, image_tokens)
@@ -91,11 +95,15 @@ class Anthropic:
         """Bedrock's Converse keeps its tools one level deeper."""
         if kind_of(body.messages) != "list" or kind_of(body.toolConfig) != "object":
             return None
-        tools = fields(body.toolConfig).get("tools")
-        return (
-            msgspec.structs.replace(body, tools=msgspec.Raw(tools), toolConfig=msgspec.Raw())
-            if tools is not None
-            else None
+        given = fields(body.toolConfig)
+        if "tools" not in given:
+            return None
+        choice = anthropic_tool_choice(given.get("toolChoice", NOTHING))
+        return msgspec.structs.replace(
+            body,
+            tools=msgspec.Raw(given["tools"]),
+            tool_choice=msgspec.Raw(choice),
+            toolConfig=msgspec.Raw(),
         )
 
     def model_in_url(self, url: str) -> str | None:
@@ -105,6 +113,22 @@ class Anthropic:
     def automatic_breakpoint_s(self, body: Body) -> int:
         """TTL of a top-level `cache_control`: a marker on the last cacheable block."""
         return ttl_s(body.cache_control) if kind_of(body.cache_control) == "object" else 0
+
+    def settings(self, body: Body, images: bool) -> Settings:
+        """Speed goes with the system prompt; tool choice, thinking and pictures with the messages.
+
+        A value that is documented as the default counts as not given. What thinking defaults to depends on the
+        model, so there it does not.
+        """
+        thinking = body.thinking
+        if not kind_of(thinking) and kind_of(body.additionalModelRequestFields) == "object":
+            thinking = msgspec.Raw(fields(body.additionalModelRequestFields).get("thinking", NOTHING))
+        speed = value_of(body.speed)
+        messages = {"images": images or None, "thinking": _budget(thinking), "tool_choice": _choice(body)}
+        return Settings(
+            invalidates_system=digest({"speed": None if speed == "standard" else speed}),
+            invalidates_messages=digest(messages),
+        )
 
     def system(self, body: Body) -> list[Part]:
         """The system prompt: a string, or text blocks that may carry markers."""
@@ -259,6 +283,22 @@ class Anthropic:
     def usage(self, raw: bytes) -> Usage | None:
         """A usage object found outside a response."""
         return anthropic_usage(usage_object(raw))
+
+
+def _budget(raw: Buffer) -> Any:
+    """What of the thinking parameters decides about caches: the type and the budget."""
+    given = value_of(raw)
+    if not isinstance(given, dict):
+        return given
+    return {key: given[key] for key in ("type", "budget_tokens") if given.get(key) is not None}
+
+
+def _choice(body: Body) -> Any:
+    """The tool choice, None for the default."""
+    given = value_of(body.tool_choice)
+    if isinstance(given, dict) and given.get("disable_parallel_tool_use") is False:
+        given = {key: inner for key, inner in given.items() if key != "disable_parallel_tool_use"}
+    return None if given == {"type": "auto"} else given
 
 
 def _captions(block: Fields, keys: tuple[str, ...], blank: Part) -> list[Part]:

@@ -11,7 +11,9 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-RenderOrder = Literal["tools-first", "system-first"]
+from cachelens.model.render import Order
+
+RenderOrder = Order
 
 #: Tokens of a picture or other binary part: (provider, media type, base64 payload, size in bytes) -> tokens.
 #: The payload is empty and the size 0 where the body only refers to the data (a URL, a file id).
@@ -84,6 +86,25 @@ class Reply(NamedTuple):
     complete: bool = True
 
 
+class Settings(NamedTuple):
+    """Parameters of a request that are no prompt text and yet decide what a cache serves; see docs/dialects.md.
+
+    `invalidates_system`: digest of the parameters a change of which invalidates what is cached of the system
+    prompt and of all messages; `invalidates_messages`: of messages alone. None: none of them is given.
+    `routing_key`: digest of the key that routes equal prompts to the same server. `cache_retention_s`: the
+    lifetime that is asked for, in seconds. `cache_mode`: `explicit` when only marked breakpoints count.
+    `scope`: digest of the salt and adapter that must match. `priority` as the server was given it.
+    """
+
+    invalidates_system: str | None = None
+    invalidates_messages: str | None = None
+    routing_key: str | None = None
+    cache_retention_s: int | None = None
+    cache_mode: Literal["explicit"] | None = None
+    priority: int = 0
+    scope: str | None = None
+
+
 class Body(msgspec.Struct):
     """The fields of a request body that matter, each undecoded. Unknown fields are ignored."""
 
@@ -108,6 +129,23 @@ class Body(msgspec.Struct):
     request: msgspec.Raw = msgspec.Raw()
     toolConfig: msgspec.Raw = msgspec.Raw()
     cachedContent: msgspec.Raw = msgspec.Raw()
+    additionalModelRequestFields: msgspec.Raw = msgspec.Raw()
+    tool_choice: msgspec.Raw = msgspec.Raw()
+    thinking: msgspec.Raw = msgspec.Raw()
+    speed: msgspec.Raw = msgspec.Raw()
+    parallel_tool_calls: msgspec.Raw = msgspec.Raw()
+    response_format: msgspec.Raw = msgspec.Raw()
+    text: msgspec.Raw = msgspec.Raw()
+    reasoning: msgspec.Raw = msgspec.Raw()
+    reasoning_effort: msgspec.Raw = msgspec.Raw()
+    verbosity: msgspec.Raw = msgspec.Raw()
+    prompt_cache_retention: msgspec.Raw = msgspec.Raw()
+    prompt_cache_options: msgspec.Raw = msgspec.Raw()
+    priority: msgspec.Raw = msgspec.Raw()
+    cache_salt: msgspec.Raw = msgspec.Raw()
+    extra_key: msgspec.Raw = msgspec.Raw()
+    lora_path: msgspec.Raw = msgspec.Raw()
+    lora_id: msgspec.Raw = msgspec.Raw()
 
 
 class BadBody(Exception):
@@ -123,7 +161,8 @@ class Dialect(Protocol):
     """One wire API. Constructed as `Class(image_tokens=callable)`.
 
     `provider` is whose API it is, and so whose rule counts pictures: `anthropic`, `openai` or `gemini`.
-    `list_field` names the body field that holds the growing list of messages. All methods take raw
+    `list_field` names the body field that holds the growing list of messages. `renders_empty`: an assistant
+    message that is left with nothing when its thinking is stripped still costs its frame. All methods take raw
     JSON bytes and raise `BadBody` (or msgspec.DecodeError, RecursionError) on what they cannot read.
     All methods that take a `Body` get the inner one, after `unwrap`.
     """
@@ -132,6 +171,7 @@ class Dialect(Protocol):
     provider: str
     render: RenderOrder
     list_field: str
+    renders_empty: bool
 
     def __init__(self, image_tokens: ImageTokens = flat_image_tokens) -> None: ...
 
@@ -149,6 +189,10 @@ class Dialect(Protocol):
 
     def automatic_breakpoint_s(self, body: Body) -> int:
         """TTL of a marker that stands for "after the last cacheable part of the request"; 0: none."""
+        ...
+
+    def settings(self, body: Body, images: bool) -> Settings:
+        """Parameters that caches mind; `images`: the prompt holds pictures. `Settings()` where none are known."""
         ...
 
     def system(self, body: Body) -> list[Part]:

@@ -13,6 +13,7 @@ from cachelens.ingest.dialects.base import (
     Part,
     RenderOrder,
     Reply,
+    Settings,
     Usage,
     flat_image_tokens,
 )
@@ -28,6 +29,7 @@ from cachelens.ingest.dialects.parts import (
     sealed,
     ttl_s,
 )
+from cachelens.ingest.dialects.settings import openai_settings
 from cachelens.ingest.dialects.usage import openai_usage, usage_object
 from cachelens.ingest.dialects.values import (
     NOTHING,
@@ -71,6 +73,7 @@ class Chat:
     provider = "openai"
     render: RenderOrder = "system-first"
     list_field = "messages"
+    renders_empty = True
 
     def __init__(self, image_tokens: ImageTokens = flat_image_tokens) -> None:
         self._media = Media(self.provider, image_tokens)
@@ -100,6 +103,10 @@ class Chat:
     def automatic_breakpoint_s(self, body: Body) -> int:
         """TTL of a top-level `cache_control`, as some servers take it in front of Anthropic's models."""
         return ttl_s(body.cache_control) if kind_of(body.cache_control) == "object" else 0
+
+    def settings(self, body: Body, images: bool) -> Settings:
+        """Parameters that OpenAI's caches mind, and those by which servers keep caches apart."""
+        return openai_settings(body)
 
     def system(self, body: Body) -> list[Part]:
         """Nothing: system prompts are messages here."""

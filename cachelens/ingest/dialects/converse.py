@@ -74,6 +74,15 @@ def anthropic_tool(tool: bytes) -> bytes | None:
     return object_of(spec)
 
 
+def anthropic_tool_choice(choice: bytes) -> bytes:
+    """A tool choice such as `{"tool": {"name": ..}}` in Anthropic's spelling; nothing where there is none."""
+    given = fields(choice) if kind_of(choice) == "object" else {}
+    for type_ in ("auto", "any", "tool"):
+        if kind_of(given.get(type_)) == "object":
+            return object_of({**fields(given[type_]), "type": string_of(type_)})
+    return choice
+
+
 def anthropic_reply(reply: Fields) -> Fields:
     """A response in Anthropic's spelling."""
     if kind_of(reply.get("output")) != "object":

@@ -17,6 +17,7 @@ from cachelens.ingest.dialects.base import (
     Part,
     RenderOrder,
     Reply,
+    Settings,
     Usage,
     flat_image_tokens,
 )
@@ -64,6 +65,7 @@ class Gemini:
     provider = "gemini"
     render: RenderOrder = "system-first"
     list_field = "contents"
+    renders_empty = False
 
     def __init__(self, image_tokens: ImageTokens = flat_image_tokens) -> None:
         self._media = Media(self.provider, image_tokens)
@@ -93,6 +95,10 @@ class Gemini:
     def automatic_breakpoint_s(self, body: Body) -> int:
         """There are no markers in this API."""
         return 0
+
+    def settings(self, body: Body, images: bool) -> Settings:
+        """Nothing: which parameters the cache minds is not published."""
+        return Settings()
 
     def system(self, body: Body) -> list[Part]:
         """The system instruction: a string, or a content whose parts are text."""

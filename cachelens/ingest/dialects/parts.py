@@ -76,8 +76,14 @@ def marker_s(block: Fields) -> int:
 
 def ttl_s(raw: Buffer) -> int:
     """TTL in seconds of a marker such as `{"type":"ephemeral","ttl":"1h"}`."""
-    found = _TTL.fullmatch(text_or_none(fields(raw).get("ttl")) or "")
-    return int(found[1]) * _SECONDS[found[2]] if found else DEFAULT_TTL_S
+    found = lifetime_s(text_or_none(fields(raw).get("ttl")) or "")
+    return DEFAULT_TTL_S if found is None else found
+
+
+def lifetime_s(text: str) -> int | None:
+    """Seconds of a lifetime such as `30m`; None for what is none."""
+    found = _TTL.fullmatch(text)
+    return int(found[1]) * _SECONDS[found[2]] if found else None
 
 
 def sealed(payload: str, envelope: int = 0) -> Opaque:

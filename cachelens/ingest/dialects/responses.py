@@ -13,12 +13,14 @@ from cachelens.ingest.dialects.base import (
     Part,
     RenderOrder,
     Reply,
+    Settings,
     Usage,
     flat_image_tokens,
 )
 from cachelens.ingest.dialects.endpoint import endpoint, model_of
 from cachelens.ingest.dialects.parts import Media, marked, marker_s, message, readable, sealed
 from cachelens.ingest.dialects.responses_reply import Assembly
+from cachelens.ingest.dialects.settings import openai_settings
 from cachelens.ingest.dialects.usage import openai_usage, usage_object
 from cachelens.ingest.dialects.values import (
     NOTHING,
@@ -66,6 +68,7 @@ class Responses:
     provider = "openai"
     render: RenderOrder = "system-first"
     list_field = "input"
+    renders_empty = False
 
     def __init__(self, image_tokens: ImageTokens = flat_image_tokens) -> None:
         self._media = Media(self.provider, image_tokens)
@@ -96,6 +99,10 @@ class Responses:
     def automatic_breakpoint_s(self, body: Body) -> int:
         """There is no top-level marker in this API; where the server sets its own is the engine's matter."""
         return 0
+
+    def settings(self, body: Body, images: bool) -> Settings:
+        """Parameters that OpenAI's caches mind, and those by which servers keep caches apart."""
+        return openai_settings(body)
 
     def system(self, body: Body) -> list[Part]:
         """The instructions, which precede the input as a system message."""

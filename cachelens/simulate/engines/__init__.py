@@ -14,6 +14,12 @@ ENGINES = Registry(
             f"{_HERE}.hicache:Hicache", "SGLang HiCache: the radix tree, and host memory below it"
         ),
         "vllm": Entry(f"{_HERE}.vllm:Vllm", "vLLM's block pool: chained hashes, freed back to front"),
+        "lmcache": Entry(
+            f"{_HERE}.lmcache:Lmcache", "LMCache behind vLLM: chunks of 256 tokens in host memory"
+        ),
+        "mooncake-store": Entry(
+            f"{_HERE}.mooncake_store:MooncakeStore", "Mooncake Store behind vLLM: an object for every block"
+        ),
         "tensorrt-llm": Entry(
             f"{_HERE}.tensorrt_llm:TensorrtLlm",
             "TensorRT-LLM: blocks that match in part, a tier in host memory",

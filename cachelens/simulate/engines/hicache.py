@@ -24,7 +24,7 @@ from cachelens.simulate.workload import Workload
 LOAD_BACK_THRESHOLD = 10
 _SOURCE = Source(
     "sglang 0.5.23, mem_cache/unified_radix_cache.py and mem_cache/unified_cache",
-    "https://pypi.org/project/sglang/0.5.23/",
+    "Python package sglang 0.5.23",
     "2026-11-24",
 )
 _DESIGN = Source(
@@ -58,10 +58,11 @@ class Hicache(sglang.Sglang):
         tiers=1,
         sources=(_SOURCE, _DESIGN),
         unknown=(
-            "The tiers are read from the source; only the tree they are built on was compared with recorded runs.",
-            "Copies between device and host take no time: a node that is being written is not held on the device.",
-            "The third tier (storage: file, mooncake, hf3fs, nixl) is not modeled: prefetch from it runs against time.",
-            "The default host size is reduced on machines with little memory; what is not given is 2.0 x the device.",
+            "The tiers are read from the source; recorded runs are of the tree without a host.",
+            "Copies take no time: in the server a node that is being written stays on the device until that is done.",
+            "The third tier (storage) is not modeled, nor host memory as a buffer for it: prefetching at least 256 "
+            "tokens from it runs against time.",
+            "A server with little memory makes its host smaller than the default.",
             *sglang.Sglang.facts.unknown,
         ),
     )
@@ -80,7 +81,8 @@ class Hicache(sglang.Sglang):
         if setup.tiers:
             host = setup.tiers[0].capacity_tokens // self._page
         elif self._pages is not None:
-            host = int(self._pages * self._page * options.ratio) // self._page
+            # The pool has one page more than the ratio says (pool_host/base.py).
+            host = int(self._pages * self._page * options.ratio) // self._page + 1
         self._name = setup.tiers[0].name if setup.tiers else "host"
         self._threshold = max(1, options.load_back_threshold)
         self._tiered = HostTree(self._page, self._policy, host, WritePolicy(options.write_policy))

@@ -62,10 +62,10 @@ class Sglang:
         sources=(
             Source(
                 "sglang 0.5.23, mem_cache and managers",
-                "https://pypi.org/project/sglang/0.5.23/",
+                "Python package sglang 0.5.23",
                 "2026-11-24",
             ),
-            Source("recorded runs of sglang 0.5.23", "tests/simulate/engines/golden", "2026-11-24"),
+            Source("recorded runs of sglang 0.5.23", "tests/simulate/engines/recorded", "2026-11-24"),
         ),
         unknown=(
             "The default page size is resolved when a server starts; 1 is assumed.",

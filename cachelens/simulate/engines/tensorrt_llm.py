@@ -160,7 +160,7 @@ class TensorrtLlm:
         hit = 0
         searching = True
         for number in range(-(-self._prompt[request] // page)):
-            told = number < len(keys)
+            told = number < len(keys)  # the last token may have a block to itself
             if searching and number < full:
                 # The usual case at little cost: a whole block that is in the tree.
                 whole = tree.held(keys.last(number))
@@ -190,7 +190,7 @@ class TensorrtLlm:
         """Blocks for what was generated; all that was computed is stored, a last block in part as well."""
         run = self._running.pop(request)
         while len(run.blocks) < self._need(request):
-            block = self.tree.allocate(self._decode, filled=False)
+            block = self.tree.allocate(self._decode, filled=None)
             block.refs = 1
             run.blocks.append(block)
         self.tree.store(self._keys(request, self._kept[request]), run.blocks, run.known)

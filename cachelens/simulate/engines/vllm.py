@@ -40,8 +40,8 @@ class Vllm:
         keeps_output=True,
         order="system-first",
         sources=(
-            Source("vllm 0.33.0, v1/core", "https://pypi.org/project/vllm/0.33.0/", "2026-11-24"),
-            Source("recorded runs of vllm 0.33.0", "tests/simulate/engines/golden", "2026-11-24"),
+            Source("vllm 0.33.0, v1/core", "Python package vllm 0.33.0", "2026-11-24"),
+            Source("recorded runs of vllm 0.33.0", "tests/simulate/engines/recorded", "2026-11-24"),
         ),
         unknown=(
             "Preemption is not modeled: a request waits until it fits with all it will generate.",
@@ -50,7 +50,7 @@ class Vllm:
     )
 
     def __init__(self, workload: Workload, setup: Setup) -> None:
-        engine_options(Options, setup, self.facts)
+        engine_options(self.Options, setup, self.facts)
         self._size = chosen(setup, self.facts).page_size
         self._work = workload
         self._concurrent = setup.concurrent

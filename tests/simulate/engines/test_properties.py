@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cachelens.prefix.minimum import min_hits
-from cachelens.simulate.engine import Engine, Replay, Setup
+from cachelens.simulate.engine import Engine, Replay, Setup, Tier
 from cachelens.simulate.engines import ENGINES
 from cachelens.simulate.workload import Workload
 from tests.simulate.workloads import Call, calls, work_of
 
 NAMES = list(ENGINES)
+#: Engines whose tier has no default size.
+NEED_TIER = {"lmcache", "mooncake-store"}
 SERVERS = [name for name in NAMES if ENGINES.load(name).facts.kind == "server"]
 
 
@@ -30,6 +32,8 @@ def run(
         page = engine.facts.page_sizes[0]
     if not engine.facts.sized or engine.facts.kind == "api":
         capacity = None
+    if name in NEED_TIER and capacity is not None and not more.get("tiers"):
+        more["tiers"] = (Tier("host", 2 * capacity),)
     return engine(work, Setup(capacity_tokens=capacity, page_size=page, **more)).replay()  # type: ignore[arg-type]
 
 
