@@ -6,6 +6,7 @@ store has no tree: it may hold a chunk without the ones before it, which then is
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -99,7 +100,7 @@ class ChunkStore:
             del self._by_uses[uses]
 
 
-class VllmWithStore(Vllm):
+class VllmWithStore(Vllm, ABC):
     """vLLM with a store behind it: what a prompt does not find on the device may be loaded from the store.
 
     The device does the same with and without a store, since it allocates and hashes the blocks of a prompt
@@ -163,14 +164,14 @@ class VllmWithStore(Vllm):
     def _run(self, request: int) -> int:
         return self.store.leading(self._chunks(request, self._prompt[request]))
 
+    @abstractmethod
     def _servable(self, request: int, run: int) -> int:
         """Tokens that `run` leading chunks in the store are good for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _found(self, chunks: list[int], run: int) -> None:
         """The first `run` of the chunks of a prompt were found."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _keep(self, chunks: list[int], run: int) -> None:
         """The prompt is computed: keep what is to be kept of its chunks."""
-        raise NotImplementedError

@@ -54,7 +54,14 @@ def test_failures(
         (["analyze"], "Missing argument 'TRACE...'.\n  see `cachelens analyze --help`"),
         (["analyze", "x", "--capcity", "3"], "Did you mean '--capacity'?"),
         (["analyze", "x", "--page-size", "0"], "'--page-size'"),
-        (["analyze", "x", "--render", "z"], "unknown rendering 'z'"),
+        (
+            ["analyze", "x", "--render", "system-last"],
+            "unknown rendering 'system-last'\n  did you mean 'system-first'?",
+        ),
+        (
+            ["ingest", "x", "-o", "y", "--render", "tools-first", "--render", "system-first"],
+            "renderings 'tools-first' and 'system-first' contradict each other",
+        ),
         (["analyze", "x", "--capacity", "0"], "capacity '0' holds nothing\n  accepted: tokens such as 200k"),
         (
             ["analyze", "x", "--encoding", "o200k-base"],

@@ -183,13 +183,14 @@ def test_stages_get_what_was_asked_for(stages: Stages) -> None:
         "--encoding",
         "cl100k_base",
     ]
-    assert run(["analyze", "a", "b", *arguments, "--render", "system-first", "--strict"]) == 0
+    renderings = ["--render", "thinking-stripped", "--render", "system-hoisted, system-first"]
+    assert run(["analyze", "a", "b", *arguments, *renderings, "--strict"]) == 0
     (names, reading), (model,) = stages.calls["load"], stages.calls["analyze"]
     assert names == ["a", "b"]
     assert (reading.input_format, reading.encoding, reading.render, reading.strict) == (
         "har",
         "cl100k_base",
-        "system-first",
+        "system-first,thinking-stripped,system-hoisted",
         True,
     )
     assert (model.capacity_tokens, model.page_size) == (200_000, 16)

@@ -59,15 +59,11 @@ turns = st.one_of(
 conversations = st.lists(turns, min_size=1, max_size=9)
 
 
-def body(dialect: str, messages: list[Json]) -> Json:
+def body(dialect: str, messages: list[Json]) -> dict[str, Json]:
     """A request body with tools, a system prompt and these messages."""
     if dialect == "anthropic":
-        return {
-            "model": "m",
-            "system": "be brief",
-            "tools": [{"name": "t", "input_schema": {}}],
-            "messages": messages,
-        }
+        tools: list[Json] = [{"name": "t", "input_schema": {}}]
+        return {"model": "m", "system": "be brief", "tools": tools, "messages": messages}
     if dialect == "gemini":
         tools = [{"functionDeclarations": [{"name": "t"}]}]
         return {"systemInstruction": {"parts": [{"text": "be brief"}]}, "tools": tools, "contents": messages}

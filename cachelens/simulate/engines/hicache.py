@@ -60,8 +60,8 @@ class Hicache(sglang.Sglang):
         unknown=(
             "The tiers are read from the source; recorded runs are of the tree without a host.",
             "Copies take no time: in the server a node that is being written stays on the device until that is done.",
-            "The third tier (storage) is not modeled, nor host memory as a buffer for it: prefetching at least 256 "
-            "tokens from it runs against time.",
+            "The third tier (storage) is not modeled, nor host memory as a buffer for it: prefetching at least "
+            "256 tokens from it runs against time.",
             "A server with little memory makes its host smaller than the default.",
             *sglang.Sglang.facts.unknown,
         ),

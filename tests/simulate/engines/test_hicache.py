@@ -15,6 +15,9 @@ from cachelens.errors import UsageError
 from cachelens.simulate.engine import Replay, Setup, Tier
 from cachelens.simulate.engines.hicache import Hicache
 from cachelens.simulate.engines.sglang import Sglang
+from cachelens.simulate.host_tree import HostNode, HostTree, WritePolicy
+from cachelens.simulate.policies.base import PolicyOptions
+from cachelens.simulate.policies.lru import Lru
 from cachelens.simulate.workload import Workload
 from tests.simulate.workloads import Call, calls, work_of
 
@@ -417,3 +420,32 @@ def test_what_it_cannot_have(tmp_path: Path) -> None:
             Hicache(work, Setup(100, options=options))
     with pytest.raises(UsageError, match="tiers"):
         Hicache(work, Setup(100, tiers=(Tier("host", 10), Tier("disk", 10))))
+
+
+def test_write_back_gives_up_copies_of_what_the_device_has_but_of_its_leaves_last() -> None:
+    tree = HostTree(1, Lru(PolicyOptions()), 30, WritePolicy.BACK)
+    one, other, third = ((10, 0),), ((20, 100),), ((10, 200),)
+    tree.insert(one, 10)
+    tree.insert(other, 10)
+    tree.insert(other, 20)
+    tree.evict(30)
+    assert (tree.pages, tree.host_pages) == (0, 30)
+
+    node = tree.insert(third, 10)
+
+    def loaded(path: tuple[tuple[int, int], ...], pages: int) -> HostNode:
+        node = tree.match(path, pages)
+        tree.load(node)
+        tree.settle(node)
+        assert isinstance(node, HostNode)
+        return node
+
+    leaf = loaded(one, 10)
+    above = loaded(other, 10)
+    below = loaded(other, 20)
+    assert tree.pages == 40
+    # `third` was used longest ago and needs 10 pages of the host: of three copies the second is of no leaf.
+    tree.evict(10)
+    assert isinstance(node, HostNode)
+    assert not node.on_device
+    assert [each.on_host for each in (leaf, above, below, node)] == [True, False, True, True]

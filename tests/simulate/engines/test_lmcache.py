@@ -121,7 +121,7 @@ def test_equal_to_a_literal_simulator(
     assert replay.tiers["host"].tolist() == [loaded for _, loaded in told]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(calls(timed=True), st.integers(20, 120), st.sampled_from([1, 4]), st.integers(1, 9))
 def test_a_store_of_less_than_a_chunk_is_plain_vllm(
     given_calls: list[Call], capacity: int, page: int, chunk: int
