@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cachelens.cli.per_request import rows
 from cachelens.errors import UsageError
 from cachelens.model.options import AnalyzeOptions, CurveOptions, GridOptions, IngestOptions
 from cachelens.model.result import encode
@@ -111,6 +112,12 @@ def test_a_price_is_the_sum_over_requests() -> None:
     uncached = cell.prompt_tokens - hit - written
     usd = (uncached * Decimal(3) + hit * Decimal("0.3") + written * Decimal("3.75")) / 1_000_000
     assert cell.cost_usd == pytest.approx(float(usd), rel=1e-12)
+    lines = list(rows(found))
+    assert sum(line["cost_usd"] for line in lines) == pytest.approx(cell.cost_usd, rel=1e-12)
+    for line in lines:
+        assert (
+            line["uncached_tokens"] + line["hit_tokens"] + line["written_5m_tokens"] == line["prompt_tokens"]
+        )
     elsewhere = simulate(trace, GridOptions(engines=("openai",))).grid.cells[0]
     assert elsewhere.cost_usd is None
     assert elsewhere.cost_note == "no price: claude-sonnet-4-5 was not called there"
@@ -178,3 +185,14 @@ def test_reported_tokens_stand_beside_the_simulated() -> None:
 def test_what_cannot_be(options: GridOptions, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         simulate(sample("append-only.jsonl"), options)
+
+
+def test_a_lifetime_needs_times(tmp_path: Path) -> None:
+    path = tmp_path / "no_times.jsonl"
+    path.write_text('{"tokens": [1, 2, 3], "output_tokens": [4]}\n')
+    trace = load([str(path)], IngestOptions())
+    for options in ({"ttl": "1h"}, {"anthropic.ttl": "1h"}):
+        with pytest.raises(UsageError, match="needs times"):
+            simulate(trace, GridOptions(engines=("anthropic",), engine_options=options))
+    with pytest.raises(UsageError, match="needs times"):
+        analyze(trace, AnalyzeOptions(engine="kimi", engine_options={"ttl_s": "60"}))

@@ -58,6 +58,8 @@ class PerRequest:
 
 def rows(found: Simulation) -> Iterator[dict[str, Any]]:
     """One row per cache and request: which cache, what the request sent and what it was served."""
+    from cachelens.pipeline.costs import request_costs
+
     ids = found.work.trace.requests["request_id"].to_list()
     prompts = found.work.prompt_tokens.tolist()
     reported = found.work.trace.requests["reported_cache_read_tokens"].to_list()
@@ -79,6 +81,11 @@ def rows(found: Simulation) -> Iterator[dict[str, Any]]:
             written = getattr(replay, name)
             if written is not None:
                 columns[f"{name}_tokens"] = written.tolist()
+        if cell.cost_usd is not None:
+            written = [columns.get(f"{name}_tokens", [0] * len(ids)) for name in ("written_5m", "written_1h")]
+            spent = zip(prompts, columns["hit_tokens"], *written, strict=True)
+            columns["uncached_tokens"] = [prompt - hit - five - hour for prompt, hit, five, hour in spent]
+            columns["cost_usd"] = request_costs(found.work, cell.engine, replay)
         if told:
             columns["reported_cached_tokens"] = reported
             columns["above_reported_tokens"] = [

@@ -18,7 +18,7 @@ from cachelens.pipeline.provider_engines import BY_PROVIDER, engine_of, engine_o
 from cachelens.prefix.minimum import min_hits
 from cachelens.simulate.engine import Engine, Replay, Setup
 from cachelens.simulate.engines import ENGINES
-from cachelens.simulate.options import chosen
+from cachelens.simulate.options import chosen, require_times
 from cachelens.simulate.workload import Workload, workload
 
 #: Breaks named in `Result.worst_breaks`.
@@ -106,6 +106,7 @@ class _Replays:
 
 def _replays(work: Workload, engine: type[Engine], setup: Setup) -> _Replays:
     facts = engine.facts
+    require_times(setup, work.start_us is not None)
     replay = engine(work, setup).replay()
     limits = [(cause, engine(work, relaxed).replay().hit) for cause, relaxed in engine.relaxed(setup)]
     reusable = work.reusable(1, facts.keeps_output)

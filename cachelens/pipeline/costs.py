@@ -45,3 +45,22 @@ def cost_of(work: Workload, engine: str, replay: Replay) -> tuple[float | None, 
         total += part
     remarks = dict.fromkeys(f"{price.model}: {price.remark}" for price in sums if price.remark)
     return float(total), "; ".join(remarks) or None
+
+
+def request_costs(work: Workload, engine: str, replay: Replay) -> list[float | None]:
+    """The price of each request's input tokens, None where it is not known."""
+    frame = work.trace.requests
+    nothing = np.zeros(len(work), dtype=np.int64)
+    five, hour = (nothing if tokens is None else tokens for tokens in (replay.written_5m, replay.written_1h))
+    columns = (work.prompt_tokens, replay.hit, five, hour)
+    found: list[float | None] = []
+    for provider, model, prompt, hit, short, long in zip(
+        frame["provider"].to_list(),
+        frame["model"].to_list(),
+        *(column.tolist() for column in columns),
+        strict=True,
+    ):
+        price = price_of(model, prompt, provider) if engine_of(provider, model) == engine else None
+        cost = None if price is None else amount(price, prompt - hit - short - long, hit, short, long)
+        found.append(float(cost) if isinstance(cost, Decimal) else None)
+    return found

@@ -30,7 +30,7 @@ from cachelens.simulate.engines import ENGINES
 from cachelens.simulate.fleet import Fleet, Summary
 from cachelens.simulate.models.cost import flop_hit_rate
 from cachelens.simulate.models.shapes import Shape, find_shape, kv_tokens, left_for_kv
-from cachelens.simulate.options import chosen
+from cachelens.simulate.options import chosen, require_times
 from cachelens.simulate.policies import POLICIES
 from cachelens.simulate.workload import Workload, workload
 
@@ -122,6 +122,7 @@ def _tasks(
         if page is not None and known.page_sizes and page not in known.page_sizes and len(engines) > 1:
             page = None  # asked of the engines that have pages
         plain = Setup(page_size=page, options=own[name], concurrent=options.concurrent)
+        require_times(plain, work.start_us is not None)
         size = chosen(plain, known).page_size
         sized = known.sized and known.kind != "api"
         capacities: Sequence[Capacity] = _capacities(work, size, options, shape) if sized else [_UNLIMITED]

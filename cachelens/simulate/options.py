@@ -52,6 +52,20 @@ def engine_options(kind: type[T], setup: Setup, facts: Facts) -> T:
     return convert(kind, setup.options, facts.name)
 
 
+#: Options that mean a time.
+_LIFETIMES = ("ttl", "ttl_s", "idle_s")
+
+
+def require_times(setup: Setup, timed: bool) -> None:
+    """Raise UsageError when a lifetime was asked for and the trace does not say when requests were sent."""
+    given = [name for name in setup.options if name.replace("-", "_") in _LIFETIMES]
+    if given and not timed:
+        raise UsageError(
+            f"option {given[0]!r} needs times, and this trace does not say when requests were sent",
+            "leave it out: nothing expires then",
+        )
+
+
 def convert(kind: type[T], options: Mapping[str, str], owner: str) -> T:
     """`options` as an instance of the frozen dataclass `kind`; names may be written with hyphens."""
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
