@@ -27,7 +27,7 @@ def digits(rate: float, places: int = 4) -> str:
 def test_mooncake_in_blocks(name: str) -> None:
     unique, infinite, rates, in_tokens, over_whole = MOONCAKE[name]
     trace = load([str(SHARED / "public" / "mooncake" / f"{name}_trace.jsonl.zst")], IngestOptions())
-    found = curve(trace, CurveOptions(points=0, blocks=True, capacities=FRACTIONS))
+    found = curve(trace, CurveOptions(points=0, blocks=True, capacities=tuple(map(str, FRACTIONS))))
     assert found.working_set == unique
     assert digits(found.ideal_hit_tokens / found.prompt_tokens) == infinite
     by_size = {point.capacity_tokens: point for point in found.points}

@@ -10,7 +10,7 @@ import pytest
 
 from cachelens.cli.per_request import rows
 from cachelens.errors import UsageError
-from cachelens.model.options import AnalyzeOptions, CurveOptions, GridOptions, IngestOptions
+from cachelens.model.options import AnalyzeOptions, CurveOptions, GridOptions, IngestOptions, KvOptions
 from cachelens.model.result import encode
 from cachelens.model.trace import Trace
 from cachelens.pipeline import analyze, curve, load, simulate
@@ -25,31 +25,35 @@ def sample(name: str) -> Trace:
     return load([str(SAMPLES / name)], IngestOptions())
 
 
-def needs_a_tier(name: str) -> bool:
-    return name in ("hicache", "lmcache", "mooncake-store")
+#: Engines whose slower tier has no size of its own.
+NEED_TIER = ("lmcache", "mooncake-store")
+
+
+def cache(engine: str, capacity: str) -> AnalyzeOptions:
+    """An engine at a capacity, unlimited where it has none, with a tier where it needs one."""
+    facts = ENGINES.load(engine).facts
+    sized = facts.sized and facts.kind != "api"
+    tiers = (("host", "2k"),) if engine in NEED_TIER else ()
+    return AnalyzeOptions(engine=engine, capacity=capacity if sized else "inf", tiers=tiers)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("engine", [name for name in ENGINES if not needs_a_tier(name)])
+@pytest.mark.parametrize("engine", list(ENGINES))
 def test_every_token_is_accounted_for_under_every_engine(engine: str, name: str) -> None:
-    trace = sample(name)
-    facts = ENGINES.load(engine).facts
-    sized = facts.sized and facts.kind != "api"
-    result = analyze(
-        trace, AnalyzeOptions(engine=engine, capacity_tokens=6_000 if sized else None)
-    )  # checks itself
+    result = analyze(sample(name), cache(engine, "6k"))  # checks itself
     assert result.totals.hit_tokens <= result.totals.reusable_tokens
     assert result.engine.name == engine
+    assert sum(result.engine.tier_hit_tokens.values()) <= result.totals.hit_tokens
 
 
 @needs_shared
-@pytest.mark.parametrize("engine", ["sglang", "vllm", "anthropic", "openai", "llamacpp"])
-def test_every_token_is_accounted_for_on_real_captures(engine: str) -> None:
-    for name in ("agno", "opencode-anthropic", "langgraph-concurrent", "codex"):
-        trace = load([str(SHARED / "traces" / name / "session.jsonl.zst")], IngestOptions())
-        sized = ENGINES.load(engine).facts.kind != "api"
-        result = analyze(trace, AnalyzeOptions(engine=engine, capacity_tokens=50_000 if sized else None))
-        assert result.totals.hit_tokens > 0 or engine == "anthropic"
+@pytest.mark.parametrize("capture", ["agno", "opencode-anthropic", "langgraph-concurrent", "codex"])
+@pytest.mark.parametrize("engine", list(ENGINES))
+def test_every_token_is_accounted_for_on_real_captures(engine: str, capture: str) -> None:
+    trace = load([str(SHARED / "traces" / capture / "session.jsonl.zst")], IngestOptions())
+    totals = analyze(trace, cache(engine, "50k")).totals
+    marked = engine not in ("anthropic", "bedrock") or capture == "opencode-anthropic"
+    assert (totals.hit_tokens > 0) == marked  # without markers these cache nothing
 
 
 def test_the_engine_is_the_one_that_the_traffic_met() -> None:
@@ -57,7 +61,7 @@ def test_the_engine_is_the_one_that_the_traffic_met() -> None:
     assert analyze(sample("gemini.har"), AnalyzeOptions()).engine.name == "gemini"
     assert analyze(sample("clock.jsonl"), AnalyzeOptions()).engine.name == "sglang"
     assert analyze(sample("tokens.jsonl"), AnalyzeOptions()).engine.name == "ideal"
-    assert analyze(sample("clock.jsonl"), AnalyzeOptions(capacity_tokens=5_000)).engine.name == "lru"
+    assert analyze(sample("clock.jsonl"), AnalyzeOptions(capacity="5k")).engine.name == "lru"
 
 
 def test_one_change_costs_everything_in_one_layout_and_little_in_another() -> None:
@@ -90,15 +94,24 @@ def test_a_grid_has_every_combination_in_order() -> None:
         ("ideal", "", None),
     ]
     assert cells[-1].of_ideal == 1.0
+    assert cells[0].evicted_tokens > 0 == cells[1].evicted_tokens
 
 
 def test_grid_and_curve_agree_on_lru() -> None:
     trace = sample("pruned-history.jsonl.zst")
-    line = curve(trace, CurveOptions(points=0, capacities=(1_000, 3_000)))
+    line = curve(trace, CurveOptions(points=0, capacities=("1000", "3000")))
+    whole = [
+        point.optimal_hit_tokens or 1 for point in line.points if point.capacity_tokens in (1_000, 3_000)
+    ]
     cells = simulate(trace, GridOptions(engines=("lru", "optimal"), capacities=("1000", "3000"))).grid.cells
     assert [cell.hit_tokens for cell in cells] == [
         *(point.lru_hit_tokens for point in line.points if point.capacity_tokens in (1_000, 3_000)),
         *(point.optimal_hit_tokens for point in line.points if point.capacity_tokens in (1_000, 3_000)),
+    ]
+    assert [cell.of_optimal for cell in cells] == [
+        *(cell.hit_tokens / best for cell, best in zip(cells[:2], whole, strict=True)),
+        1.0,
+        1.0,
     ]
 
 
@@ -148,7 +161,8 @@ def test_slower_tiers_serve_what_faster_ones_let_go() -> None:
 
 def test_memory_is_a_capacity() -> None:
     trace = sample("interleaved.jsonl")
-    options = GridOptions(engines=("vllm",), model="llama-3.1-8b", memory="24gib", kv_dtype="fp8")
+    kv = KvOptions(model="llama-3.1-8b", memory="24gib", kv_dtype="fp8")
+    options = GridOptions(engines=("vllm",), kv=kv)
     grid = simulate(trace, options).grid
     assert grid.model is not None
     assert grid.cells[0].flop_hit_rate is not None
@@ -156,7 +170,7 @@ def test_memory_is_a_capacity() -> None:
     assert grid.cells[0].capacity_tokens is not None
     assert 80_000 < grid.cells[0].capacity_tokens < 130_000
     with pytest.raises(UsageError, match="the weights of llama-3-70b"):
-        simulate(trace, replace(options, model="llama-3-70b"))
+        simulate(trace, replace(options, kv=replace(kv, model="llama-3-70b")))
 
 
 def test_reported_tokens_stand_beside_the_simulated() -> None:
@@ -179,7 +193,7 @@ def test_reported_tokens_stand_beside_the_simulated() -> None:
         (GridOptions(engines=("sglang",), engine_options={"tre": "classic"}), "has an option 'tre'"),
         (GridOptions(engines=("sglang",), engine_options={"vllm.x": "1"}), "which is not replayed"),
         (GridOptions(engines=("sglang",), engine_options={"tree": "oak"}), "Invalid enum value 'oak'"),
-        (GridOptions(engines=("sglang",), model="llama-3-7b"), "unknown model 'llama-3-7b'"),
+        (GridOptions(engines=("sglang",), kv=KvOptions(model="llama-3-7b")), "unknown model 'llama-3-7b'"),
     ],
 )
 def test_what_cannot_be(options: GridOptions, said: str) -> None:
@@ -196,3 +210,33 @@ def test_a_lifetime_needs_times(tmp_path: Path) -> None:
             simulate(trace, GridOptions(engines=("anthropic",), engine_options=options))
     with pytest.raises(UsageError, match="needs times"):
         analyze(trace, AnalyzeOptions(engine="kimi", engine_options={"ttl_s": "60"}))
+
+
+def test_a_curve_has_a_line_for_each_engine_and_policy_at_the_very_sizes_of_a_grid() -> None:
+    trace = sample("interleaved.jsonl")
+    lines = (("sglang", "lru"), ("sglang", "lfu"), ("vllm", None))
+    own = {"sglang.tree": "classic"}
+    options = CurveOptions(
+        points=0, capacities=("3k", "inf"), lines=lines, engine_options=own, concurrent=False
+    )
+    found = curve(trace, options)
+    assert [(line.engine, line.policy, line.page_size) for line in found.series] == [
+        ("sglang", "lru", 1),
+        ("sglang", "lfu", 1),
+        ("vllm", "lru", 16),
+    ]
+    for line in found.series:
+        asked = GridOptions((line.engine,), (line.policy,), ("3k", str(found.working_set)), concurrent=False)
+        mine = own if line.engine == "sglang" else {}
+        cells = simulate(trace, replace(asked, engine_options=mine)).grid.cells
+        assert list(line.points) == [(cell.capacity_tokens, cell.hit_tokens) for cell in cells]
+    with pytest.raises(UsageError, match="anthropic has no size"):
+        curve(trace, CurveOptions(lines=(("anthropic", None),)))
+
+
+def test_a_mark_may_be_memory() -> None:
+    kv = KvOptions(model="qwen3-32b")
+    found = curve(sample("interleaved.jsonl"), CurveOptions(marked="1gib", kv=kv))
+    assert found.marked_capacity_tokens == 4096
+    assert found.kv_bytes_per_token == 262_144
+    assert 4096 in {point.capacity_tokens for point in found.points}

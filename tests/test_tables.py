@@ -23,7 +23,7 @@ def test_a_folder_gives_the_same_bytes_as_its_capture(name: str, tmp_path: Path)
     trace = load([str(SAMPLES / name)], IngestOptions())
     write(trace, tmp_path / "tables")
     again = load([str(tmp_path / "tables")], IngestOptions())
-    for options in (AnalyzeOptions(), AnalyzeOptions(capacity_tokens=3_000, page_size=16)):
+    for options in (AnalyzeOptions(), AnalyzeOptions(capacity="3000", page_size=16)):
         assert encode(analyze(again, options)) == encode(analyze(trace, options))
     assert encode(curve(again, CurveOptions())) == encode(curve(trace, CurveOptions()))
 

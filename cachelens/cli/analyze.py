@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from cachelens.cli import engine_options as caches
 from cachelens.cli import options
-from cachelens.cli.capacity import parse_tokens
 from cachelens.cli.console import Console
+from cachelens.cli.names import NAMED
 from cachelens.cli.outputs import plan
 from cachelens.cli.progress import Bar, stderr_is_terminal
-from cachelens.model.options import AnalyzeOptions, IngestOptions
+from cachelens.errors import UsageError
+from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
 
 
 def analyze(
     traces: options.Traces,
-    capacity: Annotated[
-        str, typer.Option("--capacity", metavar="TOKENS", help="Size of the cache: 200k, 8m, 131_072, inf.")
-    ] = "inf",
+    capacity: caches.OneCapacity = AnalyzeOptions.capacity,
     engine: caches.OneEngine = None,
-    policy: caches.Policies = None,
+    policy: caches.OnePolicy = None,
     page_size: caches.PageSize = None,
+    model: caches.ModelName = None,
+    kv_dtype: caches.KvDtype = KvOptions.kv_dtype,
+    tp: caches.TensorParallel = KvOptions.tp,
+    tier: caches.Tiers = None,
     set_option: caches.SetOption = None,
+    sequential: caches.Sequential = False,
     output_format: options.Format = None,
     output: options.OutputFiles = None,
     force: options.Force = False,
@@ -45,10 +45,23 @@ def analyze(
     written by `cachelens ingest`.
     """
     console = Console(quiet, verbose, color.value)
+    kv = KvOptions(model, kv_dtype, tp)
+    if model is not None:
+        NAMED.load("models").require(model)
     if engine is not None:
-        caches.names(engine, "engines")
+        NAMED.load("engines").require(engine)
+    size = caches.sizes(capacity, kv, page_size)
+    if len(size) > 1:
+        raise UsageError("analyze replays one size of cache", "cachelens simulate takes several")
     cache = AnalyzeOptions(
-        parse_tokens(capacity, page_size or 1), page_size, engine, policy, caches.engine_settings(set_option)
+        capacity=size[0],
+        page_size=page_size,
+        engine=engine,
+        policy=policy,
+        tiers=caches.tiers(tier, kv),
+        kv=kv,
+        engine_options=caches.engine_settings(set_option),
+        concurrent=not sequential,
     )
     reading = options.ingest_options(input_format, encoding, render, strict)
     outputs = plan("result", output, output_format, force, traces, quiet)

@@ -20,6 +20,7 @@ NAME = "cachelens"
 EXAMPLES = """\b
 Examples:
   cachelens analyze trace.jsonl
+  cachelens simulate trace.har --engine sglang,vllm --capacity 10%,8m
   cachelens simulate trace.har --curve -o curve.svg
 """
 

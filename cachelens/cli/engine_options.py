@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from cachelens.cli.capacity import parse_capacities
 from cachelens.cli.names import NAMED
 from cachelens.cli.options import names_of
 from cachelens.errors import UsageError
-from cachelens.model.options import CurveOptions, GridOptions
+from cachelens.model.options import CurveOptions, GridOptions, KvOptions
+from cachelens.simulate.capacity import Kind, at_least_a_page, parse_sizes
 
 Engines = Annotated[
     str | None,
@@ -30,8 +29,18 @@ OneEngine = Annotated[
         "--engine",
         metavar="NAME",
         help="Cache to replay (`cachelens list engines`).",
-        show_default="lru, or an infinite cache",
+        show_default="the one that the traffic met; lru with a size",
         autocompletion=names_of("engines"),
+    ),
+]
+OnePolicy = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        metavar="NAME",
+        help="Eviction policy (`cachelens list policies`).",
+        show_default="the engine's own",
+        autocompletion=names_of("policies"),
     ),
 ]
 Policies = Annotated[
@@ -52,6 +61,15 @@ Capacities = Annotated[
         help="Sizes with commas between: tokens (200k, 8m), shares of the working set (0.1, 10%), memory of a "
         "--model (8gib), auto (log-spaced), inf. With --curve: one size, to mark.",
         show_default="1%,3%,10%,30%,100%",
+    ),
+]
+OneCapacity = Annotated[
+    str,
+    typer.Option(
+        "--capacity",
+        metavar="SIZE",
+        help="Size of the cache: tokens (200k, 8m), a share of the working set (10%), memory of a --model (8gib), "
+        "inf.",
     ),
 ]
 PageSize = Annotated[
@@ -164,17 +182,58 @@ def engine_settings(given: Sequence[str] | None) -> dict[str, str]:
     return found
 
 
-def grid_options(
-    engine: str | None,
-    policy: str | None,
-    capacity: str,
-    page_size: int | None,
+def kv_options(
     model: str | None,
     kv_dtype: str,
     tp: int,
     memory: str | None,
     weights_dtype: str | None,
     utilization: float,
+) -> KvOptions:
+    """Whose KV is held. Raises UsageError for an unknown model, and for memory without one."""
+    if memory is not None and model is None:
+        raise UsageError("--memory needs a model", "add --model NAME (`cachelens list models`)")
+    if memory is None and weights_dtype is not None:
+        raise UsageError("--weights-dtype says what --memory leaves", "add --memory SIZE, or leave it out")
+    if model is not None:
+        NAMED.load("models").require(model)
+    return KvOptions(model, kv_dtype, tp, memory, weights_dtype, str(utilization))
+
+
+def sizes(text: str, kv: KvOptions, page_size: int | None = None) -> tuple[str, ...]:
+    """Sizes with commas between, as texts. Raises UsageError for what is none, whatever the trace will be."""
+    found = parse_sizes(text)
+    for size in found:
+        if size.kind is Kind.BYTES and kv.model is None:
+            raise UsageError(
+                f"capacity {size.text!r} is memory: how many tokens it holds depends on the model",
+                "add --model NAME (`cachelens list models`)",
+            )
+        if size.kind is Kind.TOKENS:
+            at_least_a_page(int(size.amount), size.text, page_size or 1)
+    return tuple(size.text for size in found)
+
+
+def tiers(given: Sequence[str] | None, kv: KvOptions) -> tuple[tuple[str, str], ...]:
+    """`--tier` options by name and size. Raises UsageError for what is none, and a name given twice."""
+    found: dict[str, str] = {}
+    for text in given or ():
+        name, colon, size = (part.strip() for part in text.partition(":"))
+        if not colon or not name or not size or "," in size:
+            raise UsageError(f"--tier {text!r} is not NAME:SIZE", "for example --tier host:256gib")
+        if name in found:
+            raise UsageError(f"--tier {name!r} is given twice")
+        sizes(size, kv)
+        found[name] = size
+    return tuple(found.items())
+
+
+def grid_options(
+    engine: str | None,
+    policy: str | None,
+    capacity: str | None,
+    page_size: int | None,
+    kv: KvOptions,
     tier: Sequence[str] | None,
     replicas: int,
     router: str | None,
@@ -185,76 +244,59 @@ def grid_options(
     """The grid that the options of `simulate` describe. Raises UsageError for contradictions."""
     if router is not None and replicas == 1:
         raise UsageError("a router needs replicas", "add --replicas N")
-    if memory is not None and model is None:
-        raise UsageError("--memory needs a model", "add --model NAME (`cachelens list models`)")
-    if model is not None:
-        NAMED.load("models").require(model)
+    if capacity is not None and kv.memory is not None:
+        raise UsageError("--capacity and --memory both say how large the cache is", "leave one of them out")
     if router is not None:
         NAMED.load("routers").require(router)
     return GridOptions(
         engines=names(engine, "engines") if engine is not None else GridOptions.engines,
         policies=names(policy, "policies") if policy is not None else (),
-        capacities=tuple(part.strip() for part in capacity.split(",")),
+        capacities=GridOptions.capacities if capacity is None else sizes(capacity, kv, page_size),
         page_size=page_size,
-        tiers=tuple(_tier(text) for text in tier or ()),
+        tiers=tiers(tier, kv),
+        kv=kv,
         replicas=replicas,
         router=router or ("round-robin" if replicas > 1 else None),
-        model=model,
-        kv_dtype=kv_dtype,
-        tp=tp,
-        memory=memory,
-        weights_dtype=weights_dtype,
-        utilization=str(utilization),
         engine_options=engine_settings(set_option),
         jobs=jobs,
         concurrent=not sequential,
     )
 
 
-def _tier(text: str) -> tuple[str, str]:
-    name, colon, size = text.partition(":")
-    if not colon or not name.strip() or not size.strip():
-        raise UsageError(f"--tier {text!r} is not NAME:SIZE", "for example --tier host:256gib")
-    return name.strip(), size.strip()
-
-
 def curve_options(
-    grid: GridOptions, lines: bool, capacity: str | None, curve: bool, points: int, blocks: bool
+    grid: GridOptions, engine: str | None, capacity: str | None, curve: bool, points: int, blocks: bool
 ) -> CurveOptions:
-    """The curve that the options of `simulate` describe; `lines`: with the engines and policies of `grid`.
+    """The curve that the options of `simulate` describe: of LRU, and with `engine` or policies further lines.
 
     Raises UsageError for options that a curve cannot have.
     """
     if grid.replicas > 1 or grid.tiers:
         raise UsageError("a curve is of one cache", "leave --replicas and --tier out, or --curve")
-    page = grid.page_size or 1
-    per_token = None
-    if grid.model is not None:
-        from cachelens.simulate.capacity import LARGEST, resolve
-        from cachelens.simulate.models.shapes import find_shape
-
-        shape = find_shape(grid.model)
-        per_token = float(shape.kv_bytes_per_token(grid.kv_dtype, grid.tp))
-        if capacity is not None and curve:
-            capacity = str(resolve([capacity], LARGEST, page, shape, grid.kv_dtype, grid.tp)[0].tokens)
-    chosen: tuple[tuple[str, str | None], ...] = ()
-    if lines:
-        if blocks:
-            raise UsageError("--blocks replays plain block LRU only", "leave --engine and --policy out")
-        engines = grid.engines if grid.engines != GridOptions.engines else ("sglang",)
-        chosen = tuple((name, policy) for name in engines for policy in grid.policies or (None,))
-    sizes = None if capacity is None else parse_capacities(capacity, page)
-    options = CurveOptions(
-        page_size=page, points=points, blocks=blocks, lines=chosen, kv_bytes_per_token=per_token
-    )
-    if not curve:
-        return replace(
-            options, points=0, capacities=sizes or parse_capacities(",".join(grid.capacities), page)
-        )
-    if sizes is None:
-        return options
-    if len(sizes) > 1 or isinstance(sizes[0], float):
+    if grid.jobs > 1:
+        raise UsageError("a curve is computed by one process", "leave --jobs out, or --curve")
+    lines: tuple[tuple[str, str | None], ...] = ()
+    if engine is not None or grid.policies:
+        engines = grid.engines if engine is not None else ("sglang",)
+        lines = tuple((name, policy) for name in engines for policy in grid.policies or (None,))
+    elif grid.engine_options or not grid.concurrent:
         raise UsageError(
-            "--curve marks one capacity in tokens, such as 200k", "leave --curve out for a table of sizes"
+            "--set and --sequential are for engines, and the curve is of LRU", "add --engine NAMES"
         )
-    return replace(options, marked_capacity_tokens=sizes[0])
+    if blocks and lines:
+        raise UsageError("--blocks replays plain block LRU only", "leave --engine and --policy out")
+    if blocks and grid.kv.model is not None:
+        raise UsageError("blocks of a hash trace have no size in bytes", "leave --model or --blocks out")
+    if curve and len(grid.capacities) > 1 and capacity is not None:
+        raise UsageError("--curve marks one capacity", "leave --curve out for a table of sizes")
+    marks = curve and (capacity is not None or grid.kv.memory is not None)
+    return CurveOptions(
+        page_size=grid.page_size or 1,
+        points=points if curve else 0,
+        blocks=blocks,
+        marked=grid.capacities[0] if marks else None,
+        capacities=() if curve else grid.capacities,
+        lines=lines,
+        kv=grid.kv,
+        engine_options=grid.engine_options,
+        concurrent=grid.concurrent,
+    )

@@ -15,9 +15,6 @@ from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.errors import UsageError
 from cachelens.model.options import CurveOptions, IngestOptions
 
-#: Evaluated when no capacity is given.
-DEFAULT_CAPACITIES = "1%,3%,10%,30%,100%"
-
 
 def simulate(
     traces: options.Traces,
@@ -83,14 +80,12 @@ def simulate(
     """
     console = Console(quiet, color=color.value)
     reading = options.ingest_options(input_format, encoding, render, strict)
+    kv = caches.kv_options(model, kv_dtype, tp, memory, weights_dtype, utilization)
     grid = caches.grid_options(
-        engine, policy, capacity or DEFAULT_CAPACITIES, page_size, model, kv_dtype, tp, memory,
-        weights_dtype, utilization, tier, replicas, router, set_option, sequential, jobs,
-    )  # fmt: skip
+        engine, policy, capacity, page_size, kv, tier, replicas, router, set_option, sequential, jobs
+    )
     if curve or blocks:
-        wanted = caches.curve_options(
-            grid, engine is not None or policy is not None, capacity, curve, points, blocks
-        )
+        wanted = caches.curve_options(grid, engine, capacity, curve, points, blocks)
         if per_request is not None:
             raise UsageError("--per-request needs caches, not a curve", "leave --curve and --blocks out")
         _curve(traces, reading, wanted, plan("curve", output, output_format, force, traces, quiet), console)

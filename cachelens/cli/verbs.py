@@ -11,7 +11,8 @@ VERBS = Registry(
             "cachelens.cli.analyze:analyze", "Say where prompt tokens went and why the cache missed."
         ),
         "simulate": Entry(
-            "cachelens.cli.simulate:simulate", "Hit rates over cache sizes, beside the best possible."
+            "cachelens.cli.simulate:simulate",
+            "Say what other caches would have hit: engines, policies, sizes.",
         ),
         "ingest": Entry(
             "cachelens.cli.ingest:ingest", "Write captures as columnar tables, to be read again."

@@ -39,4 +39,12 @@ OUTCOMES: Final = (
 OUTCOME_CODE: Final = {name: code for code, name in enumerate(OUTCOMES)}
 
 #: How the prompt of a request departs from that of its predecessor.
-BREAK_KINDS: Final = ("changed", "inserted", "removed", "reordered", "truncated", "model-changed")
+BREAK_KINDS: Final = (
+    "changed",
+    "inserted",
+    "removed",
+    "reordered",
+    "truncated",
+    "model-changed",
+    "scope-changed",
+)

@@ -29,39 +29,63 @@ class IngestOptions:
 
 
 @dataclass(frozen=True)
+class KvOptions:
+    """Whose KV a cache holds; needed for sizes in bytes and for FLOPs.
+
+    The KV cache of `model` has `kv_dtype` and is split over `tp` ranks. `memory` of all ranks together gives
+    the capacity in place of a size: `utilization` of it less the weights, of `weights_dtype` (None: as
+    published).
+    """
+
+    model: str | None = None
+    kv_dtype: str = "bf16"
+    tp: int = 1
+    memory: str | None = None
+    weights_dtype: str | None = None
+    utilization: str = "0.9"
+
+
+@dataclass(frozen=True)
 class AnalyzeOptions:
     """The cache to replay: name of an engine, its policy, size and own options; None for its defaults.
 
-    Without an engine it is the LRU stack model, or an infinite cache. `capacity_tokens` None: unlimited.
+    Without an engine it is the one that the traffic met, or with a size or pages the LRU stack model.
+    `capacity` and the amounts of `tiers` are sizes as in `GridOptions`. `concurrent` False: one request after
+    the other, whatever their times.
     """
 
-    capacity_tokens: int | None = None
+    capacity: str = "inf"
     page_size: int | None = None
     engine: str | None = None
     policy: str | None = None
+    tiers: tuple[tuple[str, str], ...] = ()
+    kv: KvOptions = KvOptions()
     engine_options: Mapping[str, str] = field(default_factory=dict)
+    concurrent: bool = True
 
 
 @dataclass(frozen=True)
 class CurveOptions:
     """The curve to compute: `points` capacities at which perfect eviction is evaluated as well.
 
-    `marked_capacity_tokens`: a capacity to mark, and to evaluate exactly. `capacities`: asked for one by
-    one, an int in tokens, a float as a share of the working set (rounded down, at least one page); each is
-    evaluated exactly and named in `Curve.capacities`. With `points` 0 nothing else is.
+    `marked`: a size to mark, and to evaluate exactly. `capacities`: asked for one by one, each evaluated
+    exactly and named in `Curve.capacities`; with `points` 0 nothing else is. Both are sizes as in
+    `GridOptions`; `inf` is the whole working set.
 
     `blocks`: count in blocks of a hash trace instead of tokens (plain block LRU). `lines`: engines and
-    policies (None: the engine's default) to replay at the same capacities. `kv_bytes_per_token`: to show
-    sizes in bytes as well.
+    policies (None: the engine's default) to replay at the same capacities, with `engine_options` and
+    `concurrent` as in `GridOptions`.
     """
 
     page_size: int = 1
     points: int = 33
     blocks: bool = False
-    marked_capacity_tokens: int | None = None
-    capacities: tuple[int | float, ...] = ()
+    marked: str | None = None
+    capacities: tuple[str, ...] = ()
     lines: tuple[tuple[str, str | None], ...] = ()
-    kv_bytes_per_token: float | None = None
+    kv: KvOptions = KvOptions()
+    engine_options: Mapping[str, str] = field(default_factory=dict)
+    concurrent: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,11 +93,9 @@ class GridOptions:
     """What to replay: every engine by every policy (none: the engine's default) at every capacity.
 
     `capacities` and the amounts of `tiers` are texts such as `200k`, `10%`, `8gib`, `auto`, `inf`; sizes in
-    bytes need `model`, whose KV cache has `kv_dtype` and is split over `tp` ranks; `memory` of all ranks
-    together gives the capacity instead: `utilization` of it less the weights, of `weights_dtype` (None: as
-    published). `router.option` in `engine_options` is for the router. `engine_options` are
-    `option` or `engine.option`. `jobs` processes share the work. `replicas` caches stand behind `router`.
-    `concurrent` False: one request after the other, whatever their times.
+    bytes need `kv.model`. `engine_options` are `option` or `engine.option`; `router.option` is for the router.
+    `jobs` processes share the work. `replicas` caches stand behind `router`. `concurrent` False: one
+    request after the other, whatever their times.
     """
 
     engines: tuple[str, ...] = ("lru",)
@@ -81,14 +103,9 @@ class GridOptions:
     capacities: tuple[str, ...] = ("1%", "3%", "10%", "30%", "100%")
     page_size: int | None = None
     tiers: tuple[tuple[str, str], ...] = ()
+    kv: KvOptions = KvOptions()
     replicas: int = 1
     router: str | None = None
-    model: str | None = None
-    kv_dtype: str = "bf16"
-    tp: int = 1
-    memory: str | None = None
-    weights_dtype: str | None = None
-    utilization: str = "0.9"
     engine_options: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 1
     concurrent: bool = True

@@ -45,6 +45,7 @@ class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
 class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The cache model that was replayed. `capacity_tokens` None: unlimited. `page_size` in tokens.
 
+    `tiers`: capacities of slower tiers in tokens, by name; `tier_hit_tokens`: hits that came from them.
     `rejected_requests` could never fit, `waited_requests` had to wait for others. `notes` are about this
     replay, `unknown` about what is not published or not modeled.
     """
@@ -55,6 +56,8 @@ class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
     page_size: int
     title: str = ""
     options: dict[str, str] = {}
+    tiers: dict[str, int] = {}
+    tier_hit_tokens: dict[str, int] = {}
     rejected_requests: int = 0
     waited_requests: int = 0
     notes: tuple[str, ...] = ()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cachelens
 from cachelens.attribute.outcomes import outcomes
+from cachelens.errors import UsageError
 from cachelens.model.kinds import OUTCOMES
 from cachelens.model.options import AnalyzeOptions
 from cachelens.model.progress import Progress, silent
@@ -15,10 +16,11 @@ from cachelens.pipeline.breaks import find_breaks
 from cachelens.pipeline.facts import facts, share
 from cachelens.pipeline.layouts import layouts
 from cachelens.pipeline.provider_engines import BY_PROVIDER, engine_of, engine_of_trace
+from cachelens.pipeline.sizes import Sizes
 from cachelens.prefix.minimum import min_hits
 from cachelens.simulate.engine import Engine, Replay, Setup
 from cachelens.simulate.engines import ENGINES
-from cachelens.simulate.options import chosen, require_times
+from cachelens.simulate.options import chosen, own_options, require_times
 from cachelens.simulate.workload import Workload, workload
 
 #: Breaks named in `Result.worst_breaks`.
@@ -32,7 +34,7 @@ def analyze(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) 
     """
     progress("building the prefix forest", 0, None)
     work = workload(trace)
-    name, setup = engine_setup(trace, options)
+    name, setup = engine_setup(trace, work, options)
     progress("replaying", 0, None)
     outcome = _replays(work, ENGINES.load(name), setup)
     progress("finding breaks", 0, None)
@@ -65,20 +67,29 @@ def analyze(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) 
     return result
 
 
-def engine_setup(trace: Trace, options: AnalyzeOptions) -> tuple[str, Setup]:
+def engine_setup(trace: Trace, work: Workload, options: AnalyzeOptions) -> tuple[str, Setup]:
     """The engine that is replayed, and how.
 
     Without a name it is the one that most of the traffic talked to, the stack model where a size is given,
     and an infinite cache for traffic of a provider that is not modeled.
     """
     name = options.engine
-    if name is None and options.capacity_tokens is None and options.page_size is None:
+    anywhere = options.capacity == "inf" and options.page_size is None and options.kv.memory is None
+    if name is None and anywhere:
         name = engine_of_trace(trace) or "ideal"
-    return name or "lru", Setup(
-        capacity_tokens=options.capacity_tokens,
-        page_size=options.page_size,
-        policy=options.policy,
-        options=dict(options.engine_options),
+    name = name or "lru"
+    engine: type[Engine] = ENGINES.load(name)
+    own = own_options({name: engine}, options.engine_options)[name]
+    setup = Setup(None, options.page_size, options.policy, (), own, options.concurrent)
+    page = chosen(setup, engine.facts).page_size
+    sizes, working_set = Sizes(options.kv), work.working_set()
+    capacities = sizes.capacities([options.capacity], working_set, page)
+    if len(capacities) > 1:
+        raise UsageError("analyze replays one size of cache", "cachelens simulate takes several")
+    return name, replace(
+        setup,
+        capacity_tokens=capacities[0].tokens,
+        tiers=sizes.tiers(options.tiers, working_set, page),
     )
 
 
@@ -116,7 +127,8 @@ def _replays(work: Workload, engine: type[Engine], setup: Setup) -> _Replays:
     elif setup.capacity_tokens is None:
         optimal = work.reusable(page, facts.keeps_output)
     else:
-        optimal = min_hits(work.runs(page, facts.keeps_output), len(work.order), setup.capacity_tokens)
+        whole = setup.capacity_tokens + sum(tier.capacity_tokens for tier in setup.tiers)
+        optimal = min_hits(work.runs(page, facts.keeps_output), len(work.order), whole)
     return _Replays(replay, [*limits, ("alignment", reusable)], reusable, optimal)
 
 
@@ -130,6 +142,8 @@ def _engine_facts(trace: Trace, name: str, setup: Setup, replay: Replay) -> Engi
         capacity_tokens=setup.capacity_tokens,
         page_size=page,
         options=dict(setup.options),
+        tiers={tier.name: tier.capacity_tokens for tier in setup.tiers},
+        tier_hit_tokens={name: int(tokens.sum()) for name, tokens in replay.tiers.items()},
         rejected_requests=0 if replay.rejected is None else int(replay.rejected.sum()),
         waited_requests=replay.waited,
         notes=(*_others(trace, name), *replay.notes),

@@ -42,21 +42,23 @@ def find_breaks(
         if namespaces[request] != namespaces[before]:
             shared = shared_contents(trace, then.tolist(), now.tolist())
         if shared == tokens[before]:
-            breaks[request] = _model_changed(ids[before], lost)
+            breaks[request] = _moved(namespaces[before], namespaces[request], ids[before], lost)
         else:
             parts = Prompts(then.tolist(), now.tolist(), shared)
             breaks[request] = describe(trace, parts, ids[before], lost, decode)
     return breaks, sent_before
 
 
-def _model_changed(previous_request_id: str, lost: int) -> Break:
+def _moved(then: str, now: str, previous_request_id: str, lost: int) -> Break:
+    """The break of a request whose prompt is unchanged, but which went to another cache namespace."""
+    same_model = then.partition("#")[0] == now.partition("#")[0]
     return Break(
-        kind="model-changed",
+        kind="scope-changed" if same_model else "model-changed",
         previous_request_id=previous_request_id,
         segment=0,
         component="other",
         message=None,
-        path="model",
+        path="cache_salt or adapter" if same_model else "model",
         name=None,
         token_offset=0,
         segment_offset=0,

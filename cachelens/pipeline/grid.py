@@ -9,28 +9,28 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
 import cachelens
 from cachelens.errors import UsageError
-from cachelens.model.grid import Cell, Grid, ModelFacts
+from cachelens.model.grid import Cell, Grid
 from cachelens.model.options import GridOptions
 from cachelens.model.progress import Progress, silent
 from cachelens.model.trace import Int64, Trace
 from cachelens.pipeline.costs import cost_of
 from cachelens.pipeline.facts import facts, share
 from cachelens.pipeline.reported import Reported, reported
+from cachelens.pipeline.sizes import Sizes
 from cachelens.prefix.minimum import min_hits
-from cachelens.simulate.capacity import LARGEST, Capacity, parse_bytes, resolve
-from cachelens.simulate.engine import Engine, Replay, Setup, Tier
+from cachelens.simulate.capacity import Capacity
+from cachelens.simulate.engine import Engine, Replay, Setup
 from cachelens.simulate.engines import ENGINES
 from cachelens.simulate.fleet import Fleet, Summary
 from cachelens.simulate.models.cost import flop_hit_rate
-from cachelens.simulate.models.shapes import Shape, find_shape, kv_tokens, left_for_kv
-from cachelens.simulate.options import chosen, require_times
+from cachelens.simulate.models.shapes import Shape
+from cachelens.simulate.options import chosen, own_options, require_times
 from cachelens.simulate.policies import POLICIES
 from cachelens.simulate.workload import Workload, workload
 
@@ -75,8 +75,8 @@ def simulate(trace: Trace, options: GridOptions, progress: Progress = silent) ->
     engines: dict[str, type[Engine]] = {name: ENGINES.load(name) for name in options.engines}
     progress("building the prefix forest", 0, None)
     work = workload(trace)
-    shape = find_shape(options.model) if options.model is not None else None
-    tasks = _tasks(work, engines, options, shape)
+    sizes = Sizes(options.kv)
+    tasks = _tasks(work, engines, options, sizes)
     found: list[_Outcome] = []
     for number, outcome in enumerate(_run(work, tasks, options.jobs)):
         progress("replaying", number, len(tasks))
@@ -85,7 +85,7 @@ def simulate(trace: Trace, options: GridOptions, progress: Progress = silent) ->
     ideal = int(work.reusable().sum())
     best: dict[tuple[int | None, bool], int] = {}
     cells = tuple(
-        _cell(work, task, engines[task.engine], outcome, ideal, best, shape, said)
+        _cell(work, task, engines[task.engine], outcome, ideal, best, sizes.shape, said)
         for task, outcome in zip(tasks, found, strict=True)
     )
     grid = Grid(
@@ -98,7 +98,7 @@ def simulate(trace: Trace, options: GridOptions, progress: Progress = silent) ->
         reported_prompt_tokens=int(said.prompt.sum()) if len(said.told) else None,
         timed=work.start_us is not None and work.end_us is not None,
         cells=cells,
-        model=None if shape is None else _model(shape, options),
+        model=sizes.facts(),
         unknown={name: engine.facts.unknown for name, engine in engines.items() if engine.facts.unknown},
         notes=_notes(work, options),
     )
@@ -106,11 +106,12 @@ def simulate(trace: Trace, options: GridOptions, progress: Progress = silent) ->
 
 
 def _tasks(
-    work: Workload, engines: dict[str, type[Engine]], options: GridOptions, shape: Shape | None
+    work: Workload, engines: dict[str, type[Engine]], options: GridOptions, sizes: Sizes
 ) -> list[_Task]:
     tasks: list[_Task] = []
     used: set[str] = set()
-    own = _own_options(engines, options)
+    own = own_options(engines, options.engine_options)
+    working_set = work.working_set()
     routing = tuple(
         (given.removeprefix("router."), value)
         for given, value in options.engine_options.items()
@@ -125,11 +126,10 @@ def _tasks(
         require_times(plain, work.start_us is not None)
         size = chosen(plain, known).page_size
         sized = known.sized and known.kind != "api"
-        capacities: Sequence[Capacity] = _capacities(work, size, options, shape) if sized else [_UNLIMITED]
-        tiers = tuple(
-            Tier(tier, _sizes(work, [amount], size, options, shape)[0].tokens or LARGEST)
-            for tier, amount in options.tiers
+        capacities: Sequence[Capacity] = (
+            sizes.capacities(options.capacities, working_set, size) if sized else [_UNLIMITED]
         )
+        tiers = sizes.tiers(options.tiers, working_set, size)
         policies = [policy for policy in options.policies if policy in known.policies]
         used.update(policies)
         if options.policies and known.policies and not policies:
@@ -145,50 +145,6 @@ def _tasks(
         if policy not in used:
             raise UsageError(f"none of the engines evicts by {policy!r}", "sglang has all policies")
     return tasks
-
-
-def _capacities(work: Workload, page: int, options: GridOptions, shape: Shape | None) -> list[Capacity]:
-    """The sizes asked for; `memory` is one size, what the weights leave of it."""
-    if options.memory is None or shape is None:
-        return _sizes(work, options.capacities, page, options, shape)
-    memory = parse_bytes(options.memory)
-    if memory is None:
-        raise UsageError(f"memory {options.memory!r} is not understood", "for example 640gib")
-    left = left_for_kv(memory, shape, options.weights_dtype, Fraction(options.utilization))
-    return [Capacity(f"{options.memory} of memory", kv_tokens(left, shape, options.kv_dtype, options.tp))]
-
-
-def _sizes(
-    work: Workload, texts: Sequence[str], page: int, options: GridOptions, shape: Shape | None
-) -> list[Capacity]:
-    return resolve(texts, work.working_set(), page, shape, options.kv_dtype, options.tp)
-
-
-def _own_options(engines: dict[str, type[Engine]], options: GridOptions) -> dict[str, dict[str, str]]:
-    """The options of each engine; `name.option` is for that engine, a bare one for all that know it."""
-    own: dict[str, dict[str, str]] = {name: {} for name in engines}
-    for given, value in options.engine_options.items():
-        name, dot, option = given.rpartition(".")
-        if dot and name == "router":
-            continue
-        if dot:
-            if name not in own:
-                raise UsageError(f"option {given!r} is for engine {name!r}, which is not replayed")
-            own[name][option] = value
-            continue
-        takers = [
-            engine
-            for engine, kind in engines.items()
-            if option.replace("-", "_") in getattr(kind.Options, "__dataclass_fields__", {})
-        ]
-        if not takers:
-            raise UsageError(
-                f"no engine here has an option {given!r}",
-                "`cachelens list engines` and docs/engines name the options of each",
-            )
-        for engine in takers:
-            own[engine][option] = value
-    return own
 
 
 def run_task(work: Workload, task: _Task) -> _Outcome:
@@ -290,16 +246,6 @@ def _cell(
 
 def _sum(tokens: Int64 | None) -> int | None:
     return None if tokens is None else int(tokens.sum())
-
-
-def _model(shape: Shape, options: GridOptions) -> ModelFacts:
-    return ModelFacts(
-        name=shape.name,
-        kv_dtype=options.kv_dtype,
-        kv_bytes_per_token=float(shape.kv_bytes_per_token(options.kv_dtype, options.tp)),
-        source=shape.source,
-        approximate=shape.hybrid or not shape.verified,
-    )
 
 
 def _notes(work: Workload, options: GridOptions) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cachelens.model.render import Render
 from cachelens.model.result import LayoutRow
 from cachelens.model.trace import Trace
 from cachelens.pipeline.costs import cost_of
@@ -21,14 +22,15 @@ def layouts(trace: Trace, work: Workload) -> tuple[LayoutRow, ...]:
     Traces of token ids or block hashes have no parts to reorder and no provider: servers alone are shown.
     """
     textual = trace.encoding not in ("exact", "hashes")
-    works = {trace.render: work}
+    captured: str = Render.parse(trace.render).order or "as captured"
+    works = {captured: work}
     rows: list[LayoutRow] = []
-    for name in (name for name in LAYOUTS if name in ENGINES):
+    for name in LAYOUTS:
         engine: type[Engine] = ENGINES.load(name)
         facts = engine.facts
         if facts.kind == "api" and not textual:
             continue
-        order = facts.order if textual and facts.order else trace.render
+        order = facts.order if textual and facts.order else captured
         if order not in works:
             other = reorder(trace, order)  # type: ignore[arg-type]
             works[order] = work if other is trace else workload(other)
@@ -38,7 +40,7 @@ def layouts(trace: Trace, work: Workload) -> tuple[LayoutRow, ...]:
         rows.append(
             LayoutRow(
                 engine=name,
-                order=facts.order if textual and facts.order else "as captured",
+                order=order,
                 prompt_tokens=prompt,
                 hit_tokens=hit,
                 prefilled_tokens=prompt - hit,

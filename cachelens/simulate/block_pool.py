@@ -78,13 +78,13 @@ class BlockPool:
     def fill(self, pages: Int64) -> Int64:
         """Hash allocated blocks that now hold `pages`; returns their indices."""
         index = pages.copy()
-        todo = np.arange(len(pages))
+        unplaced = np.arange(len(pages))
         copy = 0
-        while len(todo):
+        while len(unplaced):
             if copy == self._copies:
                 self._add_copy()
-            index[todo] = pages[todo] + copy * self._pages
-            todo = todo[self._cached[index[todo]]]
+            index[unplaced] = pages[unplaced] + copy * self._pages
+            unplaced = unplaced[self._cached[index[unplaced]]]
             copy += 1
         self._cached[index] = True
         self._users[index] = 1

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from cachelens.model.kinds import KIND_CODE, ROLE_CODE
+from cachelens.model.render import Render
 from cachelens.model.trace import Int64, Segments, Trace
 
 Order = Literal["tools-first", "system-first"]
@@ -88,7 +89,7 @@ def reorder(trace: Trace, order: Order) -> Trace:
         ),
         last_segment=_mapped(where, trace.last_segment),
         last_output=_mapped(where, trace.last_output),
-        render=order,
+        render=str(replace(Render.parse(trace.render), order=order)),
     )
 
 

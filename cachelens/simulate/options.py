@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from cachelens.errors import UsageError, unknown_name
-from cachelens.simulate.engine import Facts, Setup
+from cachelens.simulate.capacity import LARGEST
+from cachelens.simulate.engine import Engine, Facts, Setup
 
 T = TypeVar("T")
 
@@ -47,6 +48,14 @@ def chosen(setup: Setup, facts: Facts) -> Chosen:
     )
 
 
+def unbounded(setup: Setup) -> tuple[tuple[str, Setup], ...]:
+    """What a server's `relaxed` answers: its cache and its tiers without bounds of capacity."""
+    if setup.capacity_tokens is None:
+        return ()
+    tiers = tuple(replace(tier, capacity_tokens=LARGEST) for tier in setup.tiers)
+    return (("capacity", replace(setup, capacity_tokens=None, tiers=tiers)),)
+
+
 def engine_options(kind: type[T], setup: Setup, facts: Facts) -> T:
     """The engine's own options, those not given at their defaults. Raises UsageError for unknown or bad ones."""
     return convert(kind, setup.options, facts.name)
@@ -66,9 +75,46 @@ def require_times(setup: Setup, timed: bool) -> None:
         )
 
 
+def known_options(kind: type) -> list[str]:
+    """Names of the fields of an `Options` class."""
+    return [field.name for field in fields(kind)]
+
+
+def own_options(
+    engines: Mapping[str, type[Engine]], given_options: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """The options of each engine; `name.option` is for that engine, a bare one for all that know it.
+
+    Those of the router are left out. Raises UsageError for one that no engine knows.
+    """
+    own: dict[str, dict[str, str]] = {name: {} for name in engines}
+    for given, value in given_options.items():
+        name, dot, option = given.rpartition(".")
+        if dot and name == "router":
+            continue
+        if dot:
+            if name not in own:
+                raise UsageError(f"option {given!r} is for engine {name!r}, which is not replayed")
+            own[name][option] = value
+            continue
+        takers = [
+            engine
+            for engine, kind in engines.items()
+            if option.replace("-", "_") in known_options(kind.Options)
+        ]
+        if not takers:
+            raise UsageError(
+                f"no engine here has an option {given!r}",
+                "`cachelens list engines` and docs/engines name the options of each",
+            )
+        for engine in takers:
+            own[engine][option] = value
+    return own
+
+
 def convert(kind: type[T], options: Mapping[str, str], owner: str) -> T:
     """`options` as an instance of the frozen dataclass `kind`; names may be written with hyphens."""
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    known = known_options(kind)
     values: dict[str, Any] = {}
     for given, value in options.items():
         name = given.replace("-", "_")

@@ -115,9 +115,7 @@ def workload(trace: Trace) -> Workload:
     kept_tokens = np.where(captured, prompt_tokens + in_forest - 1, forest.end[output])
     forest, kept = cut(forest, output, kept_tokens)
     start, first, end = (_times(frame, name) for name in ("started_at", "first_token_at", "ended_at"))
-    priority = (
-        frame["priority"].fill_null(0).to_numpy() if "priority" in frame.columns else np.zeros(len(frame))
-    )
+    priority = frame["priority"].fill_null(0).to_numpy()
     return Workload(
         trace=trace,
         forest=forest,

@@ -193,7 +193,7 @@ def test_stages_get_what_was_asked_for(stages: Stages) -> None:
         "system-first,thinking-stripped,system-hoisted",
         True,
     )
-    assert (model.capacity_tokens, model.page_size) == (200_000, 16)
+    assert (model.capacity, model.page_size) == ("200k", 16)
 
 
 def test_simulate_asks_for_caches_or_a_curve(stages: Stages) -> None:
@@ -212,12 +212,12 @@ def test_simulate_asks_for_caches_or_a_curve(stages: Stages) -> None:
     assert options.tiers == (("host", "8m"),)
     assert run(["simulate", "a", "--curve", "--capacity", "200k", "--points", "9", "--page-size", "8"]) == 0
     (options,) = stages.calls["curve"]
-    assert (options.points, options.capacities, options.marked_capacity_tokens) == (9, (), 200_000)
+    assert (options.points, options.capacities, options.marked) == (9, (), "200k")
     assert (options.page_size, options.lines) == (8, ())
     assert run(["simulate", "a", "--curve", "--policy", "lru,slru"]) == 0
     assert stages.calls["curve"][0].lines == (("sglang", "lru"), ("sglang", "slru"))
     assert run(["simulate", "a", "--blocks"]) == 0
-    assert stages.calls["curve"][0].capacities == (0.01, 0.03, 0.1, 0.3, 1.0)
+    assert stages.calls["curve"][0].capacities == ("1%", "3%", "10%", "30%", "100%")
 
 
 def test_verbose_shows_more_breaks(stages: Stages, capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,8 @@ NO_REQUEST: Final = "none"
 #: Calls beside generation: counting, embedding, moderating, batches, files, telemetry.
 _OTHER = re.compile(
     r"count[-_]?tokens|tokenize|input_tokens|embeddings?\b|[/:.]embed|moderations?\b|rerank|telemetry|event_logging"
-    r"|[/:]batch|/threads/[^/]+/messages|/(files|audio|images|models|traces|metrics|logs|score|classify)/?$",
+    r"|[/:]batch|/cachedContents(/[^/:]+)?/?$|/threads/[^/]+/messages"
+    r"|/(files|audio|images|models|traces|metrics|logs|score|classify)/?$",
     re.IGNORECASE,
 )
 _APIS = (

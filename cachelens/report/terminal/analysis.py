@@ -43,7 +43,7 @@ def _row(label: str, figure: str, *details: str, page: Page) -> list[Line]:
 
 
 def _totals(result: Result, page: Page) -> list[Line]:
-    totals = result.totals
+    totals, tiers = result.totals, result.engine.tier_hit_tokens
     prompt, fresh, computed = totals.prompt_tokens, totals.fresh_tokens, totals.prefilled_tokens
     again = [f"sent again {count(prompt - fresh)}"]
     if computed > fresh:
@@ -68,10 +68,15 @@ def _totals(result: Result, page: Page) -> list[Line]:
             count(totals.hit_tokens),
             share(totals.hit_tokens, prompt),
             f"mean of requests {percent(totals.mean_hit_ratio)}",
+            *(f"{share(hits, prompt)} from {_clean(name, page)}" for name, hits in tiers.items()),
             page=page,
         ),
         *_row("best possible", count(totals.reusable_tokens), *best, page=page),
     ]
+
+
+def _clean(name: str, page: Page) -> str:
+    return clean(name, 20, ascii_only=page.ascii_only)
 
 
 def _reported(result: Result, page: Page) -> list[Line]:

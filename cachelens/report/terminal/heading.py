@@ -52,7 +52,8 @@ def cache_model(engine: EngineFacts) -> str:
     if not engine.policy:  # an API: no size, no policy
         return engine.title or engine.name
     model = engine.name if engine.name == engine.policy else f"{engine.name}, {engine.policy}"
-    return f"{model}, {capacity}{pages}"
+    tiers = "".join(f" + {name} {size(tokens)}" for name, tokens in engine.tiers.items())
+    return f"{model}, {capacity}{tiers}{pages}"
 
 
 def remarks(trace: TraceFacts, page: Page) -> list[Line]:

@@ -34,7 +34,8 @@ class Rules:
     all markers. `reach`: places at which a prefix is looked for, from a breakpoint up, that one included
     (0: all). `counted`: what `reach` counts, ends of content `blocks` from each breakpoint, or the
     `breakpoints` of the conversation, those of earlier requests included, from the end of the prompt.
-    `implicit`: the provider adds a breakpoint at the end of every prompt. `everywhere`: every segment is
+    `implicit`: the provider adds a breakpoint at the end of every prompt but those of `explicit_only`, numbers
+    of requests that asked for their own breakpoints alone. `everywhere`: every segment is
     marked, any number counts, and reach is unlimited. `expires`: lifetimes end. `long_s`: lifetimes from
     here on are written at the price of an hour; 0: none is.
     """
@@ -46,6 +47,7 @@ class Rules:
     counted: Literal["blocks", "breakpoints"] = "blocks"
     ttl_s: int | None = None
     implicit: bool = False
+    explicit_only: frozenset[int] = frozenset()
     everywhere: bool = False
     expires: bool = True
     long_s: int = 0
@@ -93,7 +95,9 @@ class Marked:
         places, rules = self._places, self._rules
         found: list[tuple[int, int]] = []
         last = at = places.last[request]
-        automatic = rules.lifetimes_s[0] if rules.implicit else self._automatic[request]
+        automatic = self._automatic[request]
+        if rules.implicit:
+            automatic = 0 if request in rules.explicit_only else rules.lifetimes_s[0]
         if automatic and not rules.implicit:
             while at >= 0 and not places.markable[at]:
                 at = places.parent[at]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -27,31 +28,34 @@ _TTLS = {"5m": 300, "1h": HOUR_S}
 class MarkOptions:
     """`marks`: as `captured`, or `everywhere`, after every segment and in reach of all that follow.
 
-    `ttl`: lifetimes as `captured`, or one for all markers. `expiry` False: nothing expires. `minimum`: tokens
-    below which nothing is cached, for every model. `model`: whose rules hold, in place of the captured one's.
+    `expiry` False: nothing expires. `minimum`: tokens below which nothing is cached, for every model. `model`:
+    whose rules hold, in place of the captured one's.
     """
 
     marks: Literal["captured", "everywhere"] = "captured"
-    ttl: Literal["captured", "5m", "1h"] = "captured"
     expiry: bool = True
     minimum: int | None = None
     model: str = ""
 
 
-def relaxed_marks(setup: Setup) -> tuple[tuple[str, Setup], ...]:
-    """Without expiry, then with a marker after every segment as well."""
-    lasting = with_options(setup, expiry="false")
-    return (("expiry", lasting), ("unmarked", with_options(lasting, marks="everywhere")))
+@dataclass(frozen=True)
+class TtlOptions(MarkOptions):
+    """`ttl`: lifetimes as `captured`, or one for all markers. The others as in `MarkOptions`."""
+
+    ttl: Literal["captured", "5m", "1h"] = "captured"
 
 
-class MarkedEngine:
-    """A cache of marked prefixes after the rules of the table; lifetimes may differ by model."""
+MarksT = TypeVar("MarksT", bound=MarkOptions)
 
-    Options = MarkOptions
+
+class MarkedEngine(ABC, Generic[MarksT]):
+    """What engines have in common whose callers mark what is cached. `MarksT` is the type of their options."""
+
+    Options: ClassVar[type]
     facts: ClassVar[Facts]
 
     def __init__(self, workload: Workload, setup: Setup) -> None:
-        self._options = engine_options(MarkOptions, setup, self.facts)
+        self._options: MarksT = engine_options(self.Options, setup, self.facts)
         require_unsized(setup, self.facts)
         self._work = workload
         self._moments = moments(workload, setup.concurrent)
@@ -60,7 +64,18 @@ class MarkedEngine:
     @classmethod
     def relaxed(cls, setup: Setup) -> tuple[tuple[str, Setup], ...]:
         """Without expiry, then with a marker after every segment as well."""
-        return relaxed_marks(setup)
+        lasting = with_options(setup, expiry="false")
+        return (("expiry", lasting), ("unmarked", with_options(lasting, marks="everywhere")))
+
+    @abstractmethod
+    def replay(self) -> Replay:
+        """Tokens read and written by each request."""
+
+
+class MarkedByModel(MarkedEngine[TtlOptions]):
+    """A cache of marked prefixes after the rules of the table; lifetimes may differ by model."""
+
+    Options = TtlOptions
 
     def replay(self) -> Replay:
         """Tokens read and written by each request."""
@@ -85,7 +100,7 @@ def marked_replay(
     scopes: Scopes,
     times: Moments,
     lookup: Lookup,
-    options: MarkOptions,
+    options: TtlOptions,
     lifetimes: str,
 ) -> Replay:
     """One replay of `requests` after the rules of `lookup`."""

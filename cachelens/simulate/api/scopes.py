@@ -2,7 +2,7 @@
 
 The columns `invalidates_system` and `invalidates_messages` of the requests table hold a digest each of
 the parameters (tool choice, thinking, speed, …) whose change makes a server compute the system prompt and
-what follows, or the messages, anew. Where a column is missing or null, nothing is known to differ.
+what follows, or the messages, anew. Where it is null, nothing is known to differ.
 """
 
 from __future__ import annotations
@@ -22,10 +22,7 @@ class Scopes:
 
     def __init__(self, work: Workload, whole: bool = False) -> None:
         frame = work.trace.requests
-        system, messages = (
-            frame[name].to_list() if name in frame.columns else [None] * len(work)
-            for name in (SYSTEM_COLUMN, MESSAGES_COLUMN)
-        )
+        system, messages = (frame[name].to_list() for name in (SYSTEM_COLUMN, MESSAGES_COLUMN))
         numbers: dict[object, int] = {}
 
         def number(key: object) -> int:

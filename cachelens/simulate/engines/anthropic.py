@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cachelens.simulate.api.explicit import MarkedEngine
+from cachelens.simulate.api.explicit import MarkedByModel
 from cachelens.simulate.engine import Facts, Source
 
 
-class Anthropic(MarkedEngine):
+class Anthropic(MarkedByModel):
     """Explicit and automatic `cache_control` of the Messages API."""
 
     facts: ClassVar[Facts] = Facts(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cachelens.simulate.api.explicit import MarkedEngine
+from cachelens.simulate.api.explicit import MarkedByModel
 from cachelens.simulate.engine import Facts, Source
 
 
-class Bedrock(MarkedEngine):
+class Bedrock(MarkedByModel):
     """Claude and Nova behind Bedrock's Converse and InvokeModel."""
 
     facts: ClassVar[Facts] = Facts(

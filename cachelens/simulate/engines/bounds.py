@@ -7,7 +7,7 @@ None of them computes the last prompt token again, and none minds that requests 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from cachelens.model.trace import Int64
 from cachelens.prefix.minimum import min_hits
 from cachelens.prefix.queries import hits_at
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
-from cachelens.simulate.options import chosen, engine_options
+from cachelens.simulate.options import chosen, engine_options, unbounded
 from cachelens.simulate.workload import Workload
 
 _THEORY = Source(
@@ -56,9 +56,7 @@ class _Bound:
     @classmethod
     def relaxed(cls, setup: Setup) -> tuple[tuple[str, Setup], ...]:
         """Without a bound of capacity."""
-        if setup.capacity_tokens is None:
-            return ()
-        return (("capacity", replace(setup, capacity_tokens=None)),)
+        return unbounded(setup)
 
     def _at(self, capacity: int | None) -> Int64:
         """Hits under LRU; `capacity` None: unlimited."""

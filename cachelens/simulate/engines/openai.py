@@ -9,28 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from cachelens.simulate.api.automatic import automatic_hits
 from cachelens.simulate.api.breakpoints import Marked, Rules, total
-from cachelens.simulate.api.explicit import relaxed_marks
-from cachelens.simulate.api.moments import moments
+from cachelens.simulate.api.explicit import MarkedEngine, MarkOptions
 from cachelens.simulate.api.places import places
-from cachelens.simulate.api.rules import Lookup
 from cachelens.simulate.api.scopes import Scopes
-from cachelens.simulate.api.setup import models_of, require_unsized
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
-from cachelens.simulate.options import engine_options
 from cachelens.simulate.workload import Workload
-
-#: Optional column of the requests table: seconds for which a request asks its prefix to be kept.
-RETENTION_COLUMN = "cache_retention_s"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(MarkOptions):
     """`idle_s`: seconds after its last use at which a prefix in memory expires (before GPT-5.6).
 
     By default the shortest that is published; 86400 stands for `prompt_cache_retention: "24h"`. A captured
@@ -39,13 +32,9 @@ class Options:
     """
 
     idle_s: int | None = None
-    marks: Literal["captured", "everywhere"] = "captured"
-    expiry: bool = True
-    minimum: int | None = None
-    model: str = ""
 
 
-class Openai:
+class Openai(MarkedEngine[Options]):
     """Chat Completions and Responses."""
 
     Options = Options
@@ -81,16 +70,9 @@ class Openai:
     )
 
     def __init__(self, workload: Workload, setup: Setup) -> None:
-        self._options = engine_options(Options, setup, self.facts)
-        require_unsized(setup, self.facts)
-        self._work = workload
-        self._moments = moments(workload, setup.concurrent)
-        self._lookup = Lookup(self.facts.name, models_of(workload, self._options.model))
-
-    @classmethod
-    def relaxed(cls, setup: Setup) -> tuple[tuple[str, Setup], ...]:
-        """Without expiry, then with a breakpoint after every segment as well."""
-        return relaxed_marks(setup)
+        super().__init__(workload, setup)
+        modes = workload.trace.requests["cache_mode"].to_list()
+        self._explicit_only = [request for request, mode in enumerate(modes) if mode == "explicit"]
 
     def replay(self) -> Replay:
         """Tokens read and written by each request."""
@@ -130,10 +112,8 @@ class Openai:
         """How long what each request leaves in memory lives after its last use."""
         given = self._options.idle_s
         idle = self._lookup.number("idle_s") if given is None else given
-        frame = self._work.trace.requests
-        if RETENTION_COLUMN not in frame.columns:
-            return [idle] * len(self._work)
-        return [int(value) for value in frame[RETENTION_COLUMN].fill_null(idle).to_list()]
+        kept = self._work.trace.requests["cache_retention_s"].fill_null(idle)
+        return [int(value) for value in kept.to_list()]
 
     def _marked(self, work: Workload, minimum: Sequence[int], scopes: Scopes) -> Replay:
         lookup, options = self._lookup, self._options
@@ -144,6 +124,7 @@ class Openai:
             lifetimes_s=(lookup.number("lifetimes_s"),),
             counted="breakpoints",
             implicit=True,
+            explicit_only=frozenset(self._explicit_only),
             everywhere=options.marks == "everywhere",
             expires=options.expiry,
         )

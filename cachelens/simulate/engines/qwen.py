@@ -12,21 +12,16 @@ import numpy as np
 
 from cachelens.simulate.api.automatic import automatic_hits
 from cachelens.simulate.api.breakpoints import total
-from cachelens.simulate.api.explicit import MarkOptions, marked_replay, relaxed_marks
-from cachelens.simulate.api.moments import moments
+from cachelens.simulate.api.explicit import MarkedEngine, TtlOptions, marked_replay
 from cachelens.simulate.api.places import places
-from cachelens.simulate.api.rules import Lookup
 from cachelens.simulate.api.scopes import Scopes
-from cachelens.simulate.api.setup import models_of, require_unsized
-from cachelens.simulate.engine import Facts, Replay, Setup, Source
-from cachelens.simulate.options import engine_options
-from cachelens.simulate.workload import Workload
+from cachelens.simulate.engine import Facts, Replay, Source
 
 
-class Qwen:
+class Qwen(MarkedEngine[TtlOptions]):
     """Explicit `cache_control`, and the implicit cache of requests without it."""
 
-    Options = MarkOptions
+    Options = TtlOptions
     facts: ClassVar[Facts] = Facts(
         name="qwen",
         title="Qwen context cache (Model Studio)",
@@ -50,18 +45,6 @@ class Qwen:
             "Details of explicit entries that the page leaves open are taken to be as on Anthropic's platform.",
         ),
     )
-
-    def __init__(self, workload: Workload, setup: Setup) -> None:
-        self._options = engine_options(MarkOptions, setup, self.facts)
-        require_unsized(setup, self.facts)
-        self._work = workload
-        self._moments = moments(workload, setup.concurrent)
-        self._lookup = Lookup(self.facts.name, models_of(workload, self._options.model))
-
-    @classmethod
-    def relaxed(cls, setup: Setup) -> tuple[tuple[str, Setup], ...]:
-        """Without expiry, then with a marker after every segment of requests that have one as well."""
-        return relaxed_marks(setup)
 
     def replay(self) -> Replay:
         """Tokens read and written by each request."""

@@ -8,12 +8,12 @@ the request ends, without its last token, whose KV was never computed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from cachelens.prefix.paths import Ranges
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
-from cachelens.simulate.options import chosen, engine_options
+from cachelens.simulate.options import chosen, engine_options, unbounded
 from cachelens.simulate.policies import POLICIES
 from cachelens.simulate.policies.base import Policy, PolicyOptions
 from cachelens.simulate.radix import Node, RadixTree
@@ -98,9 +98,7 @@ class Sglang:
     @classmethod
     def relaxed(cls, setup: Setup) -> tuple[tuple[str, Setup], ...]:
         """Without a bound of capacity."""
-        if setup.capacity_tokens is None:
-            return ()
-        return (("capacity", replace(setup, capacity_tokens=None)),)
+        return unbounded(setup)
 
     def replay(self) -> Replay:
         """Tokens served to each request."""

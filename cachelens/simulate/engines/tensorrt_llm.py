@@ -14,9 +14,8 @@ import numpy as np
 
 from cachelens.errors import UsageError
 from cachelens.simulate.block_tree import DEFAULT_PRIORITY, Block, BlockTree, Keys
-from cachelens.simulate.capacity import LARGEST
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
-from cachelens.simulate.options import chosen, engine_options
+from cachelens.simulate.options import chosen, engine_options, unbounded
 from cachelens.simulate.serve import serve
 from cachelens.simulate.workload import Workload
 
@@ -117,10 +116,7 @@ class TensorrtLlm:
     @classmethod
     def relaxed(cls, setup: Setup) -> tuple[tuple[str, Setup], ...]:
         """Without bounds of capacity."""
-        if setup.capacity_tokens is None:
-            return ()
-        tiers = tuple(replace(tier, capacity_tokens=LARGEST) for tier in setup.tiers)
-        return (("capacity", replace(setup, capacity_tokens=None, tiers=tiers)),)
+        return unbounded(setup)
 
     def replay(self) -> Replay:
         """Tokens served to each request, and how many of them were on the host."""

@@ -8,7 +8,7 @@ their hash only when the block is needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from cachelens.model.trace import Int64
 from cachelens.prefix.paths import page_ids
 from cachelens.simulate.block_pool import BlockPool
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
-from cachelens.simulate.options import chosen, engine_options
+from cachelens.simulate.options import chosen, engine_options, unbounded
 from cachelens.simulate.serve import serve
 from cachelens.simulate.workload import Workload
 
@@ -66,9 +66,7 @@ class Vllm:
     @classmethod
     def relaxed(cls, setup: Setup) -> tuple[tuple[str, Setup], ...]:
         """Without a bound of capacity."""
-        if setup.capacity_tokens is None:
-            return ()
-        return (("capacity", replace(setup, capacity_tokens=None)),)
+        return unbounded(setup)
 
     def replay(self) -> Replay:
         """Tokens served to each request."""

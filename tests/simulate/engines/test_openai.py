@@ -78,6 +78,21 @@ def test_explicit_breakpoints_of_5_6() -> None:
     assert replay.written_5m.tolist() == [1600, 100, 0]
 
 
+def test_explicit_mode_has_no_breakpoint_but_its_own() -> None:
+    alone = (("cache_mode", "explicit"),)
+    asks = [
+        Ask("system:1500 a:100", 0, model=NEW, more=alone),  # no breakpoint at all: nothing is cached
+        Ask("system:1500 a:100", 9, model=NEW, more=alone),
+        Ask("system:1500^ a:100", 18, model=NEW, more=alone),
+        Ask("system:1500^ a:100", 27, model=NEW, more=alone),
+        Ask("system:1500 a:100", 36, model=NEW),  # implicit: from its end up to what was written above
+        Ask("system:1500 a:100", 45, model=NEW),
+    ]
+    replay = play("openai", asks)
+    assert replay.hit.tolist() == [0, 0, 0, 1500, 1500, 1600]
+    assert replay.written_5m.tolist() == [0, 0, 1500, 0, 100, 0]
+
+
 def test_the_implicit_breakpoint_and_the_latest_three_are_written() -> None:
     at = [(0, "a:1500^ b:1^ c:1^ d:1^ e:1"), (9, "a:1500 x:1"), (18, "a:1500 b:1 x:1")]
     replay = play("openai", timed(*at, model=NEW))
