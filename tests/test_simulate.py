@@ -41,9 +41,28 @@ def cache(engine: str, capacity: str) -> AnalyzeOptions:
 @pytest.mark.parametrize("engine", list(ENGINES))
 def test_every_token_is_accounted_for_under_every_engine(engine: str, name: str) -> None:
     result = analyze(sample(name), cache(engine, "6k"))  # checks itself
-    assert result.totals.hit_tokens <= result.totals.reusable_tokens
+    totals = result.totals
+    assert totals.hit_rate <= totals.optimal_hit_rate <= totals.ideal_hit_rate
     assert result.engine.name == engine
     assert sum(result.engine.tier_hit_tokens.values()) <= result.totals.hit_tokens
+
+
+def test_what_was_lost_is_lost_to_the_limit_that_was_in_the_way(tmp_path: Path) -> None:
+    small = analyze(sample("append-only.jsonl"), AnalyzeOptions(engine="lru", capacity="1k")).totals
+    assert small.outcomes["capacity"] == small.reusable_tokens - small.hit_tokens > 0
+    # No marker in a Chat Completions body: Anthropic's cache would have served it all with one.
+    unmarked = analyze(sample("append-only.jsonl"), AnalyzeOptions(engine="anthropic")).totals
+    assert unmarked.outcomes["unmarked"] > 0.8 * unmarked.reusable_tokens
+    assert unmarked.outcomes["capacity"] == unmarked.hit_tokens == 0
+    # The same prompt again: after a minute it is there, ten minutes later it is gone.
+    path = tmp_path / "calls.jsonl"
+    starts = (0, 60, 660)
+    path.write_text(
+        "".join(f'{{"tokens": {list(range(1280))}, "timestamp": {1.7e9 + at}}}\n' for at in starts)
+    )
+    kept = analyze(load([str(path)], IngestOptions()), AnalyzeOptions(engine="openai"))
+    assert [row.outcomes.get("expiry", 0) for row in kept.requests] == [0, 0, 1280]
+    assert [row.outcomes.get("hit", 0) for row in kept.requests] == [0, 1280, 0]
 
 
 @needs_shared
@@ -145,6 +164,9 @@ def test_routing_costs_what_another_replica_held() -> None:
     assert spread.hit_tokens + spread.routing_tokens == one.hit_tokens
     assert spread.routing_tokens > sticky.routing_tokens
     assert spread.pooled_hit_rate == one.hit_rate
+    small = simulate(trace, replace(options, capacities=("1k",), replicas=3, router="session")).grid.cells[0]
+    best = simulate(trace, GridOptions(engines=("optimal",), capacities=("3k",))).grid.cells[0]
+    assert small.of_optimal == small.hit_tokens / best.hit_tokens  # against all replicas together
 
 
 def test_slower_tiers_serve_what_faster_ones_let_go() -> None:
@@ -157,6 +179,12 @@ def test_slower_tiers_serve_what_faster_ones_let_go() -> None:
     assert tiered.tiers["host"] == three.hit_tokens - alone.hit_tokens
     assert tiered.tiers["disk"] == whole.hit_tokens - three.hit_tokens
     assert tiered.hit_tokens == whole.hit_tokens
+    assert tiered.of_optimal == 1.0  # against what device and tiers could hold together
+    alike = analyze(
+        trace, AnalyzeOptions(engine="lru", capacity="2k", tiers=(("host", "1k"), ("disk", "1m")))
+    )
+    assert alike.engine.tier_hit_tokens == tiered.tiers
+    assert alike.totals.optimal_hit_rate == alike.totals.ideal_hit_rate
 
 
 def test_memory_is_a_capacity() -> None:

@@ -83,7 +83,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Sums over all requests.
 
     `hit_rate` = hit / prompt. `ideal_hit_rate`: an infinite cache that works token by token.
-    `optimal_hit_rate`: perfect eviction at this capacity and page size. `mean_hit_ratio`: mean over
+    `optimal_hit_rate`: perfect eviction at this capacity,
+    tiers included, token by token. `mean_hit_ratio`: mean over
     requests of their own hit rate. `prefill_amplification` = computed / fresh (None: nothing fresh).
     """
 

@@ -121,14 +121,12 @@ def _replays(work: Workload, engine: type[Engine], setup: Setup) -> _Replays:
     replay = engine(work, setup).replay()
     limits = [(cause, engine(work, relaxed).replay().hit) for cause, relaxed in engine.relaxed(setup)]
     reusable = work.reusable(1, facts.keeps_output)
-    page = chosen(setup, facts).page_size
-    if facts.kind == "api":
+    if setup.capacity_tokens is None:
         optimal = reusable
-    elif setup.capacity_tokens is None:
-        optimal = work.reusable(page, facts.keeps_output)
     else:
+        # Token by token, as in a grid: some engines serve parts of pages.
         whole = setup.capacity_tokens + sum(tier.capacity_tokens for tier in setup.tiers)
-        optimal = min_hits(work.runs(page, facts.keeps_output), len(work.order), whole)
+        optimal = min_hits(work.runs(1, facts.keeps_output), len(work.order), whole)
     return _Replays(replay, [*limits, ("alignment", reusable)], reusable, optimal)
 
 

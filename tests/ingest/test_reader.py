@@ -112,6 +112,17 @@ def test_another_model_shares_no_cache_and_is_named_as_the_cause() -> None:
     assert found.break_.lost_tokens == found.outcomes["divergence"] == trace.requests["prompt_tokens"][0]
 
 
+def test_another_salt_is_another_cache_but_no_other_model() -> None:
+    history = [message("system", "You are an agent"), message("user", TEXT), call("c1"), result("c1", "out")]
+    salted = [{**body(history[:2]), "cache_salt": "first"}, {**body(history), "cache_salt": "other"}]
+    trace = trace_of([(salted[0], call("c1")), (salted[1], None)])
+    assert not any("first" in name or "other" in name for name in trace.requests["namespace"])
+    found = analyze(trace, AnalyzeOptions(engine="ideal")).requests[1]
+    assert found.reusable_tokens == 0
+    assert found.break_ is not None
+    assert (found.break_.kind, found.break_.path) == ("scope-changed", "cache_salt or adapter")
+
+
 def test_lost_tokens_are_those_that_no_earlier_request_could_serve() -> None:
     """A prefix that flips back and forth: what the request before the last left in the cache is not lost."""
     history = [message("user", TEXT), call("c1"), result("c1", "out"), call("c2"), result("c2", "out")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,27 @@ def test_nothing_changes_when_the_order_is_there_already() -> None:
     assert reorder(trace, "system-first").last_segment.tolist() == trace.last_segment.tolist()
     tokens = load([str(SAMPLES / "tokens.jsonl")], IngestOptions())
     assert reorder(tokens, "tools-first") is tokens
+
+
+def test_a_marker_that_comes_later_stays_apart_from_the_same_text_without_it(tmp_path: Path) -> None:
+    tools = [{"name": "read", "description": "Reads.", "input_schema": {"type": "object"}}]
+    lines = []
+    for marked in (False, True):
+        system: dict[str, object] = {"type": "text", "text": "You help."}
+        if marked:
+            system["cache_control"] = {"type": "ephemeral"}
+        messages = [{"role": "user", "content": "hello"}]
+        body = {"model": "claude-sonnet-4-5", "max_tokens": 1, "system": [system], "tools": tools}
+        lines.append(json.dumps(body | {"messages": messages}))
+    path = tmp_path / "bodies.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    found = contents(reorder(load([str(path)], IngestOptions()), "system-first"))
+    wanted = contents(load([str(path)], IngestOptions(render="system-first")))
+    assert found == wanted
+    assert [[mark > 0 for *_, mark in prompt] for prompt in found] == [[False] * 3, [True, False, False]]
+
+
+def test_other_renderings_stay_as_they_were() -> None:
+    options = IngestOptions(render="tools-first,thinking-stripped")
+    trace = reorder(load([str(SAMPLES / "append-only-anthropic.har")], options), "system-first")
+    assert trace.render == "system-first,thinking-stripped"
