@@ -7,6 +7,7 @@ store has no tree: it may hold a chunk without the ones before it, which then is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -30,8 +31,11 @@ class ChunkStore:
         self.evicted = 0
         self._capacity = capacity
         self._policy = policy
-        self._held: dict[int, int] = {}  # chunk -> uses, in the order of lru, mru or fifo
-        self._by_uses: dict[int, dict[int, None]] = {}  # for lfu: uses -> chunks in the order they got there
+        # Chunk -> uses (counted for lfu), in the order of lru, mru or fifo. A plain dict looks for its first entry among all
+        # those that were deleted before it.
+        self._held: OrderedDict[int, int] = OrderedDict()
+        # For lfu: uses -> chunks in the order they got there.
+        self._by_uses: dict[int, OrderedDict[int, None]] = {}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -55,10 +59,10 @@ class ChunkStore:
                 uses = held[chunk]
                 self._forget_uses(chunk, uses)
                 held[chunk] = uses + 1
-                self._by_uses.setdefault(uses + 1, {})[chunk] = None
+                self._by_uses.setdefault(uses + 1, OrderedDict())[chunk] = None
         elif self._policy != "fifo":
             for chunk in chunks:
-                held[chunk] = held.pop(chunk) + 1
+                held.move_to_end(chunk)
 
     def put(self, chunks: Sequence[int], spare: frozenset[int] = frozenset()) -> None:
         """Make room for all of `chunks`, then keep those that are not held yet, in this order.
@@ -76,7 +80,7 @@ class ChunkStore:
             if chunk not in self._held:
                 self._held[chunk] = 1
                 if self._policy == "lfu":
-                    self._by_uses.setdefault(1, {})[chunk] = None
+                    self._by_uses.setdefault(1, OrderedDict())[chunk] = None
 
     def _evict(self, spare: frozenset[int]) -> bool:
         if not self._held:
@@ -159,7 +163,8 @@ class VllmWithStore(Vllm, ABC):
     def _chunks(self, request: int, tokens: int) -> list[int]:
         """The whole chunks of the first `tokens` tokens of a path."""
         chunks = page_ids(self._chunk_paths.ranges(self._nodes[request], tokens // self._chunk))
-        return [int(chunk) for chunk in chunks.tolist()]
+        found: list[int] = chunks.tolist()
+        return found
 
     def _run(self, request: int) -> int:
         return self.store.leading(self._chunks(request, self._prompt[request]))

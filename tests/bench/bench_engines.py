@@ -1,8 +1,8 @@
 """How fast engines replay, against the speed that the real cache code reached on the same shape of workload.
 
 In: which workload: `agent` (100,000 synthetic agent requests, or as many as given), or a capture (the
-golden workloads, the Mooncake conversation trace). Out: requests and prompt tokens per second of each engine
-at several capacities, and a 20-point grid.
+golden workloads, the Mooncake conversation trace). Out: requests and prompt tokens per second of sglang and
+vllm at several capacities, of every engine on a capture, and a 20-point grid.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cachelens.model.options import IngestOptions
 from cachelens.model.tables import REQUESTS
 from cachelens.model.trace import Trace
 from cachelens.pipeline.loading import load
-from cachelens.simulate.engine import Setup
+from cachelens.simulate.engine import Setup, Tier
 from cachelens.simulate.engines import ENGINES
 from cachelens.simulate.workload import Workload, workload
 from tests.bench.bench_curve import agent_trace
@@ -56,6 +56,23 @@ def agents(requests: int) -> Workload:
     return workload(trace)
 
 
+def every_engine(work: Workload) -> None:
+    """One replay by each engine, servers at a tenth of the working set with as much again in a slower tier."""
+    tokens = int(work.prompt_tokens.sum())
+    capacity = max(int(work.working_set() * 0.1), int(work.kept_tokens.max()) + 1024)
+    for name in ENGINES:
+        facts = ENGINES.load(name).facts
+        sized = facts.sized and facts.kind != "api"
+        tiers = (Tier("host", capacity),) if sized and facts.tiers and name != "lru" else ()
+        setup = Setup(capacity_tokens=capacity if sized else None, tiers=tiers)
+        clock = time.perf_counter()
+        ENGINES.load(name)(work, setup).replay()
+        took = time.perf_counter() - clock
+        print(
+            f"{name:15}{took:8.2f} s  {len(work) / took:12,.0f} requests/s  {tokens / took / 1e6:10,.1f} M tokens/s"
+        )
+
+
 def main(what: str, requests: int) -> None:
     work = agents(requests) if what == "agent" else workload(load([what], IngestOptions()))
     tokens = int(work.prompt_tokens.sum())
@@ -76,6 +93,8 @@ def main(what: str, requests: int) -> None:
                 f"  {len(work) / took:9,.0f} requests/s  {tokens / took / 1e6:8,.1f} M tokens/s"
                 f"  {tokens / took / REAL[name]:7,.0f}x the real code   (page numbers {paths:.2f} s)"
             )
+    if what != "agent":
+        every_engine(work)
     clock = time.perf_counter()
     for share in np.geomspace(0.01, 1, 20):
         capacity = max(int(work.working_set() * share), int(work.kept_tokens.max()) + 2)
