@@ -31,8 +31,8 @@ class ChunkStore:
         self.evicted = 0
         self._capacity = capacity
         self._policy = policy
-        # Chunk -> uses (counted for lfu), in the order of lru, mru or fifo. A plain dict looks for its first entry among all
-        # those that were deleted before it.
+        # Chunk -> uses (counted for lfu), in the order of lru, mru or fifo. A plain dict looks for its first
+        # entry among all those that were deleted before it.
         self._held: OrderedDict[int, int] = OrderedDict()
         # For lfu: uses -> chunks in the order they got there.
         self._by_uses: dict[int, OrderedDict[int, None]] = {}
