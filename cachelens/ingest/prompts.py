@@ -25,8 +25,8 @@ _Group = tuple[tuple[int, int], ...]
 class Prompt:
     """A prompt put together, as remembered for those after it.
 
-    `items`: its messages by element number, of which the first `leading` are system messages. `head`: what stands
-    before the others. `rows[i]`: the row after message `leading + i`, `last_row` the last of all. `turns`,
+    `items`: its messages by element number, of which the first `leading` are its leading system prompt. `head`:
+    what stands before the others. `rows[i]`: the row after message `leading + i`, `last_row` the last of all. `turns`,
     `systems`: where in `items` turns of the user and system messages stand. `first_image`: where the first
     pictures do (-1: nowhere).
     """
@@ -64,11 +64,10 @@ class Prompts:
         """
         prompt = self._found(Prompt(dialect.name, items), known, shared)
         elements, systems, last_turn = self.elements, prompt.systems, prompt.last_turn
-        while prompt.leading < len(systems) and systems[prompt.leading] == prompt.leading:
-            prompt.leading += 1
         hoisted = self.render.system == "system-hoisted"
-        leading = prompt.leading
-        prompt.head, text = self._head(dialect, body, items, systems if hoisted else systems[:leading])
+        leading = prompt.leading = self._leading(prompt)
+        first = systems[: bisect_left(systems, leading)]
+        prompt.head, text = self._head(dialect, body, items, systems if hoisted else first)
         row = self._head_row(prompt.head)
         rows = prompt.rows
         if known is not None and known.head == prompt.head and known.leading == leading < shared:
@@ -82,8 +81,19 @@ class Prompts:
             rows.append(row)
         prompt.last_row = row
         if not text:
-            text = next((elements[item].text for item in items[:leading]), "")
+            text = next((elements[items[index]].text for index in first), "")
         return prompt, text
+
+    def _leading(self, prompt: Prompt) -> int:
+        """How many messages the leading system prompt takes; those that render nothing are not in its way."""
+        leading = 0
+        for index, item in enumerate(prompt.items):
+            element = self.elements[item]
+            if element.system:
+                leading = index + 1
+            elif element.closed if index < prompt.last_turn else element.open:
+                break
+        return leading
 
     def _found(self, prompt: Prompt, known: Prompt | None, shared: int) -> Prompt:
         """`prompt` with the places of turns, system messages and pictures in it."""

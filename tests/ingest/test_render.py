@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cachelens.errors import UsageError
@@ -80,9 +80,17 @@ def sessions(draw: st.DrawFn) -> list[list[Turn]]:
     return requests
 
 
+#: A message that is nothing but thinking, before the system prompt.
+THINKING_FIRST = [[Turn("assistant", second_thinking="a"), Turn("system", text="a")]]
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @settings(max_examples=60, deadline=None)
 @given(requests=sessions(), render=st.sampled_from(RENDERINGS))
+@example(requests=THINKING_FIRST, render=Render(thinking="thinking-stripped"))
+@example(
+    requests=[[*THINKING_FIRST[0], Turn("user", text="b")]], render=Render(thinking="thinking-last-turn")
+)
 def test_a_rendering_is_that_of_bodies_without_what_it_leaves_out(
     dialect: str, requests: list[list[Turn]], render: Render
 ) -> None:
