@@ -1,38 +1,38 @@
-"""Where and how a prompt departs from its predecessor's. In: two prompts. Out: a `Departure`.
+"""Where and how a prompt departs from its predecessor's. In: two prompts and the edits between. Out: a `Break`.
 
 A prefix breaks when the predecessor's prompt is not a full prefix of this one. The first differing
-segment says where, the segments around it say what kind of edit it was.
+segment says where, the edits around it say what was done.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cachelens.attribute.align import common_head
+from cachelens.attribute.texts import Texts
+from cachelens.model.edits import Edit
 from cachelens.model.kinds import KINDS
 from cachelens.model.result import Break
 from cachelens.model.trace import Trace
 
 _MESSAGE = re.compile(r"^(?:messages|input|contents)\[(\d+)\]")
 
-#: Text of token ids, for character offsets; None where the trace holds no text.
-Decode = Callable[[Sequence[int]], str]
-
 
 @dataclass(frozen=True)
 class Prompts:
-    """The two prompts of a break, as segment rows, and how many leading tokens they share."""
+    """The two prompts of a break, as segment rows, how many leading tokens they share, and the edits between."""
 
     before: Sequence[int]
     now: Sequence[int]
     shared_tokens: int
+    edits: Sequence[Edit] = ()
 
 
 def describe(
-    trace: Trace, prompts: Prompts, previous_request_id: str, lost_tokens: int, decode: Decode | None
+    trace: Trace, prompts: Prompts, previous_request_id: str, lost_tokens: int, texts: Texts
 ) -> Break:
     """The break between two prompts, of which the first is no full prefix of the second.
 
@@ -44,24 +44,102 @@ def describe(
     content = trace.segments.content
     then = [int(content[row]) for row in prompts.before[before_at:]]
     now = [int(content[row]) for row in prompts.now[at:]]
-    kind = edit_kind(then, now)
-    row = prompts.before[before_at] if kind in ("removed", "truncated") else prompts.now[at]
+    kind = _kind(edit_kind(then, now), prompts.edits)
+    gone = kind in ("removed", "truncated") or not now
+    row = prompts.before[before_at] if gone else prompts.now[at]
+    offset = prompts.shared_tokens - start
+    in_place = kind in ("changed", "respelled") and bool(now)
+    characters = characters_shared(trace, then[0], now[0], texts) if in_place else None
+    return _break(
+        trace, kind, row, previous_request_id, at, prompts.shared_tokens, offset, characters, lost_tokens
+    )
+
+
+def describe_echo(
+    trace: Trace, edit: Edit, previous_request_id: str, lost_tokens: int, texts: Texts
+) -> Break:
+    """Where the copy of a reply departs from what was generated; `edit` is the first one that made it so."""
+    content = trace.segments.content
+    characters = None
+    if edit.before_row >= 0 and edit.now_row >= 0:
+        characters = characters_shared(
+            trace, int(content[edit.before_row]), int(content[edit.now_row]), texts
+        )
+    return _break(
+        trace,
+        edit.kind,
+        edit.row,
+        previous_request_id,
+        max(edit.now_at, 0),
+        edit.depth,
+        edit.head,
+        characters,
+        lost_tokens,
+    )
+
+
+def moved(then: str, now: str, previous_request_id: str, lost_tokens: int) -> Break:
+    """The break of a request whose prompt is unchanged, but which went to another cache namespace."""
+    same_model = then.partition("#")[0] == now.partition("#")[0]
+    return Break(
+        kind="scope-changed" if same_model else "model-changed",
+        previous_request_id=previous_request_id,
+        segment=0,
+        component="other",
+        message=None,
+        path="cache_salt or adapter" if same_model else "model",
+        name=None,
+        token_offset=0,
+        segment_offset=0,
+        char_offset=None,
+        lost_tokens=lost_tokens,
+    )
+
+
+def _break(
+    trace: Trace,
+    kind: str,
+    row: int,
+    previous_request_id: str,
+    segment: int,
+    token_offset: int,
+    segment_offset: int,
+    char_offset: int | None,
+    lost_tokens: int,
+) -> Break:
     path = trace.segments.location(row)
-    message = _MESSAGE.match(path)
     name = int(trace.segments.name[row])
     return Break(
         kind=kind,
         previous_request_id=previous_request_id,
-        segment=at,
+        segment=segment,
         component=KINDS[trace.segments.kind[row]],
-        message=int(message.group(1)) if message else None,
+        message=message_of(path),
         path=path,
         name=trace.segments.strings[name] if name >= 0 else None,
-        token_offset=prompts.shared_tokens,
-        segment_offset=prompts.shared_tokens - start,
-        char_offset=_characters(trace, then[0], now[0], decode) if kind == "changed" and decode else None,
+        token_offset=token_offset,
+        segment_offset=segment_offset,
+        char_offset=char_offset,
         lost_tokens=lost_tokens,
     )
+
+
+def message_of(path: str) -> int | None:
+    """The number of the message that a place in a body lies in, None outside the list of messages."""
+    found = _MESSAGE.match(path)
+    return int(found.group(1)) if found else None
+
+
+def _kind(by_contents: str, edits: Sequence[Edit]) -> str:
+    """The kind of the break: that of the first edit, if it is one of these; contents tell the rest."""
+    first = next((edit for edit in edits if not edit.in_reply and edit.kind != "framed"), None)
+    if first is None or by_contents == "truncated":
+        return by_contents
+    if first.kind in ("summarized", "respelled"):
+        return first.kind
+    if first.kind == "moved":
+        return "moved" if any(edit.kind != "moved" for edit in edits if not edit.in_reply) else "reordered"
+    return by_contents if by_contents == "reordered" or first.kind == "framed" else first.kind
 
 
 def _holding(trace: Trace, rows: Sequence[int], token: int) -> tuple[int, int]:
@@ -104,13 +182,10 @@ def edit_kind(then: Sequence[int], now: Sequence[int]) -> str:
     return "changed"
 
 
-def _characters(trace: Trace, then: int, now: int, decode: Decode) -> int | None:
+def characters_shared(trace: Trace, then: int, now: int, texts: Texts) -> int | None:
     """Characters of text that two contents share from their start; None where one is no text."""
-    ids = [
-        trace.contents.token_ids(content)[int(trace.contents.framing[content]) :] for content in (then, now)
-    ]
-    if not all(len(one) for one in ids):
+    a, b = texts(then), texts(now)
+    if not a or not b:
         return None
-    a, b = (decode(one.tolist()) for one in ids)
     size = min(len(a), len(b))
     return next((at for at in range(size) if a[at] != b[at]), size)

@@ -10,7 +10,7 @@ import typer
 from cachelens.cli.names import NAMED
 from cachelens.cli.options import names_of
 from cachelens.errors import UsageError
-from cachelens.model.options import CurveOptions, GridOptions, KvOptions
+from cachelens.model.options import AnalyzeOptions, CurveOptions, GridOptions, KvOptions
 from cachelens.simulate.capacity import Kind, at_least_a_page, parse_sizes
 
 Engines = Annotated[
@@ -226,6 +226,37 @@ def tiers(given: Sequence[str] | None, kv: KvOptions) -> tuple[tuple[str, str], 
         sizes(size, kv)
         found[name] = size
     return tuple(found.items())
+
+
+def one_cache(
+    verb: str,
+    capacity: str,
+    engine: str | None,
+    policy: str | None,
+    page_size: int | None,
+    kv: KvOptions,
+    tier: Sequence[str] | None,
+    set_option: Sequence[str] | None,
+    sequential: bool,
+) -> AnalyzeOptions:
+    """The one cache that `verb` replays. Raises UsageError for unknown names and for several sizes."""
+    if kv.model is not None:
+        NAMED.load("models").require(kv.model)
+    if engine is not None:
+        NAMED.load("engines").require(engine)
+    size = sizes(capacity, kv, page_size)
+    if len(size) > 1:
+        raise UsageError(f"{verb} replays one size of cache", "cachelens simulate takes several")
+    return AnalyzeOptions(
+        capacity=size[0],
+        page_size=page_size,
+        engine=engine,
+        policy=policy,
+        tiers=tiers(tier, kv),
+        kv=kv,
+        engine_options=engine_settings(set_option),
+        concurrent=not sequential,
+    )
 
 
 def grid_options(

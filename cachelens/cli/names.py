@@ -20,6 +20,7 @@ NAMED = Registry(
             "cachelens.simulate.prices.table:PRICES",
             "USD per Mtok: input / cached / write / write 1h / output",
         ),
+        "rules": Entry("cachelens.advise.rules:RULES", "kinds of waste, for --what-if and explain"),
         "outputs": Entry("cachelens.report.renderers:RENDERERS", "output formats, for --format and -o"),
     },
 )

@@ -9,7 +9,7 @@ import contextlib
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from cachelens.report.terminal.screen import Page
 
 if TYPE_CHECKING:
     from cachelens.model.grid import Grid
+    from cachelens.model.inspection import Inspection
     from cachelens.model.result import Curve, Result
 
 _STDOUT = "-"
@@ -46,7 +47,7 @@ class Outputs:
         """Whether a screen for people is among them, which says itself what was skipped."""
         return any(item.renderer.name == "terminal" for item in self.items)
 
-    def write(self, document: Result | Curve | Grid, console: Console) -> None:
+    def write(self, document: Result | Curve | Grid | Inspection, console: Console) -> None:
         """Render and write all of them, files first. Raises UsageError where one cannot be written."""
         for item in sorted(self.items, key=lambda item: item.place == _STDOUT):
             page = console.page() if item.place == _STDOUT else Page()
@@ -90,17 +91,22 @@ def plan(
     return Outputs(tuple(items))
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in one step. Raises UsageError, and leaves nothing half-written, when it cannot."""
+def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Replace `path` by `data`, whole or piece by piece, in one step.
+
+    Raises UsageError, and leaves nothing half-written, when it cannot.
+    """
+    pieces = (data,) if isinstance(data, bytes) else data
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
     try:
         if _is_special(path):
-            path.write_bytes(data)
+            with open(path, "wb") as stream:
+                stream.writelines(pieces)
             return
         try:
             with open(temporary, "xb") as stream:
-                stream.write(data)
+                stream.writelines(pieces)
             os.replace(temporary, target)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):

@@ -14,6 +14,11 @@ VERBS = Registry(
             "cachelens.cli.simulate:simulate",
             "Say what other caches would have hit: engines, policies, sizes.",
         ),
+        "inspect": Entry(
+            "cachelens.cli.inspect:inspect",
+            "Look at one request: its prompt segment by segment, what broke it.",
+        ),
+        "explain": Entry("cachelens.cli.explain:explain", "Explain a rule, an outcome, a label or a bucket."),
         "ingest": Entry(
             "cachelens.cli.ingest:ingest", "Write captures as columnar tables, to be read again."
         ),

@@ -1,4 +1,4 @@
-"""Closed vocabularies stored as small integers in the tables: segment kinds, roles, outcomes.
+"""Closed vocabularies stored as small integers in the tables: segment kinds, roles, outcomes, labels, buckets.
 
 The index of a name in its tuple is what a column holds; append only, never reorder.
 """
@@ -38,6 +38,23 @@ OUTCOMES: Final = (
 )
 OUTCOME_CODE: Final = {name: code for code, name in enumerate(OUTCOMES)}
 
+#: Plane 2 of the accounting: whether a prompt token was worth sending. The first that holds counts.
+LABELS: Final = (
+    "live",
+    "dup_exact",
+    "dup_call",
+    "superseded_read",
+    "superseded_write",
+    "failed_rerun",
+    "echo",
+    "unreferenced",
+)
+LABEL_CODE: Final = {name: code for code, name in enumerate(LABELS)}
+
+#: Waste, by what kind of fault it is. A token is in at most one bucket.
+BUCKETS: Final = ("none", "retransmission", "tool_output_reparsing", "stale_history")
+BUCKET_CODE: Final = {name: code for code, name in enumerate(BUCKETS)}
+
 #: How the prompt of a request departs from that of its predecessor.
 BREAK_KINDS: Final = (
     "changed",
@@ -47,4 +64,8 @@ BREAK_KINDS: Final = (
     "truncated",
     "model-changed",
     "scope-changed",
+    "moved",
+    "summarized",
+    "respelled",
+    "framed",
 )

@@ -51,7 +51,9 @@ class AnalyzeOptions:
 
     Without an engine it is the one that the traffic met, or with a size or pages the LRU stack model.
     `capacity` and the amounts of `tiers` are sizes as in `GridOptions`. `concurrent` False: one request after
-    the other, whatever their times.
+    the other, whatever their times. `what_if`: codes of rules whose remedies are replayed together.
+    `thresholds`: limits of labels and rules by name, as text. `tools_file`: further tools, to tell reads and
+    writes by. `show_text`: excerpts of prompts may stand in the result.
     """
 
     capacity: str = "inf"
@@ -62,6 +64,10 @@ class AnalyzeOptions:
     kv: KvOptions = KvOptions()
     engine_options: Mapping[str, str] = field(default_factory=dict)
     concurrent: bool = True
+    what_if: tuple[str, ...] = ()
+    thresholds: Mapping[str, str] = field(default_factory=dict)
+    tools_file: str | None = None
+    show_text: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from cachelens.model.kinds import OUTCOMES
+from cachelens.model.findings import Bucket, Confusion, Finding, Remedies
+from cachelens.model.kinds import BUCKETS, OUTCOMES
 from cachelens.model.skips import SkipReport
 
 #: Identifies the JSON layout; raised when a field changes meaning or goes.
@@ -131,7 +132,12 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
     """One request. `outcomes` holds only the outcomes that occur, and sums to `prompt_tokens`.
 
     `reusable_tokens`: what an infinite token-granular cache would have served. `break_` (JSON: `break`)
-    is None when the predecessor's prompt is a full prefix of this one, or when there is none.
+    is None when the predecessor's prompt is a full prefix of this one, or when there is none. `echo`: where the
+    copy of the predecessor's reply departs from what was generated; None when it is faithful, or not there.
+    `labels`: tokens by label, and `buckets` by bucket, as far as they are not live and in none. `expected`: what
+    the server reported against the simulation: `as expected`, `less`, `more`; None when it reported nothing;
+    `miss_reason`: why it missed in the server's own words. `evicted_by`: the request that pushed out the first
+    token that was lost to capacity. `idle_s`: how long the first expired token had not been used.
     """
 
     request_id: str
@@ -145,13 +151,22 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, int]
     reusable_tokens: int
     reported_cached_tokens: int | None = None
+    labels: dict[str, int] = {}
+    buckets: dict[str, int] = {}
+    expected: str | None = None
+    miss_reason: str | None = None
+    evicted_by: str | None = None
+    idle_s: float | None = None
+    echo: Break | None = None
     break_: Break | None = msgspec.field(default=None, name="break")
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One analysis of one trace under one cache model. `worst_breaks`: request ids, most tokens lost first.
 
-    `engines`: the same trace under other caches, side by side.
+    `engines`: the same trace under other caches, side by side. `labels`: tokens by label, `live` included.
+    `buckets`: waste by kind. `findings`: by what their remedies save, most first. `shows_text`: it holds text of
+    prompts.
     """
 
     schema: str = RESULT_SCHEMA
@@ -162,6 +177,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     requests: tuple[RequestRow, ...]
     worst_breaks: tuple[str, ...] = ()
     engines: tuple[LayoutRow, ...] = ()
+    labels: dict[str, int] = {}
+    buckets: dict[str, Bucket] = {}
+    findings: tuple[Finding, ...] = ()
+    remedies: Remedies = Remedies()
+    confusion: Confusion | None = None
+    shows_text: bool = False
 
 
 class CurvePoint(msgspec.Struct, frozen=True):
@@ -223,12 +244,22 @@ def decode(data: bytes) -> Result:
 def check(result: Result) -> None:
     """Raise ValueError unless every token of every request is accounted for exactly once."""
     sums = dict.fromkeys(OUTCOMES, 0)
+    buckets = dict.fromkeys(BUCKETS, 0)
     for row in result.requests:
         if sum(row.outcomes.values()) != row.prompt_tokens:
             raise ValueError(f"request {row.request_id}: outcomes do not sum to its prompt tokens")
         for name, tokens in row.outcomes.items():
             sums[name] += tokens
+        if row.labels and sum(row.labels.values()) > row.prompt_tokens:
+            raise ValueError(f"request {row.request_id}: more labels than prompt tokens")
+        for name, tokens in row.buckets.items():
+            buckets[name] += tokens
+    for name, bucket in result.buckets.items():
+        if buckets[name] != bucket.carried_tokens or sum(bucket.causes.values()) != bucket.carried_tokens:
+            raise ValueError(f"bucket {name}: its requests or causes do not sum to its tokens")
     totals = result.totals
+    if result.labels and sum(result.labels.values()) != totals.prompt_tokens:
+        raise ValueError("labels do not sum to the prompt tokens")
     if {name: tokens for name, tokens in sums.items() if tokens} != {
         name: tokens for name, tokens in totals.outcomes.items() if tokens
     }:

@@ -2,57 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cachelens
-from cachelens.attribute.outcomes import outcomes
-from cachelens.errors import UsageError
-from cachelens.model.kinds import OUTCOMES
+from cachelens.advise.case import Case
+from cachelens.model.kinds import BUCKETS, LABELS, OUTCOMES
 from cachelens.model.options import AnalyzeOptions
 from cachelens.model.progress import Progress, silent
-from cachelens.model.result import Break, EngineFacts, RequestRow, Result, Totals, check
+from cachelens.model.result import EngineFacts, RequestRow, Result, Totals, check
 from cachelens.model.trace import Int64, Trace
-from cachelens.pipeline.breaks import find_breaks
+from cachelens.pipeline.accounts import buckets
+from cachelens.pipeline.cases import build_case
+from cachelens.pipeline.costs import cost_of
 from cachelens.pipeline.facts import facts, share
+from cachelens.pipeline.findings import findings
 from cachelens.pipeline.layouts import layouts
-from cachelens.pipeline.provider_engines import BY_PROVIDER, engine_of, engine_of_trace
+from cachelens.pipeline.provider_engines import BY_PROVIDER, engine_of
+from cachelens.pipeline.replays import Replays
+from cachelens.pipeline.reported import confusion
+from cachelens.pipeline.savings import Bench
 from cachelens.pipeline.sizes import Sizes
-from cachelens.prefix.minimum import min_hits
-from cachelens.simulate.engine import Engine, Replay, Setup
+from cachelens.simulate.engine import Replay, Setup
 from cachelens.simulate.engines import ENGINES
-from cachelens.simulate.options import chosen, own_options, require_times
-from cachelens.simulate.workload import Workload, workload
+from cachelens.simulate.options import chosen
 
 #: Breaks named in `Result.worst_breaks`.
 _WORST = 25
 
 
 def analyze(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) -> Result:
-    """Account for every prompt token of `trace` under one cache model.
+    """Account for every prompt token of `trace` under one cache model, and say what was wasted and why.
 
-    Raises UsageError for an engine that is not registered or cannot be had like that.
+    Raises UsageError for an engine that is not registered or cannot be had like that, for unknown rules,
+    thresholds and tools.
     """
-    progress("building the prefix forest", 0, None)
-    work = workload(trace)
-    name, setup = engine_setup(trace, work, options)
-    progress("replaying", 0, None)
-    outcome = _replays(work, ENGINES.load(name), setup)
-    progress("finding breaks", 0, None)
-    breaks, sent_before = find_breaks(trace, work.forest, work.prompt, outcome.reusable)
-    rows = outcomes(
-        work.prompt_tokens.tolist(),
-        outcome.replay.hit.tolist(),
-        [(name, hits.tolist()) for name, hits in outcome.limits],
-        sent_before,
-    )
-    totals = rows.totals(len(trace))
-    requests = _request_rows(trace, totals, outcome.reusable, breaks)
+    return examine(trace, options, progress).result
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A result, and the case it was drawn from."""
+
+    result: Result
+    case: Case
+
+
+def examine(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) -> Analysis:
+    """As `analyze`, and keeps what every figure was made of."""
+    case, outcome = build_case(trace, options, progress)
+    requests = request_rows(case)
+    sizes = Sizes(options.kv)
+    found, remedies = findings(case, Bench(case, sizes.shape), options.what_if, options.show_text, progress)
     progress("comparing layouts", 0, None)
     result = Result(
         cachelens=cachelens.__version__,
-        trace=facts(trace, work),
-        engine=_engine_facts(trace, name, setup, outcome.replay),
-        totals=_totals(trace, work, totals, outcome),
+        trace=facts(trace, case.work),
+        engine=engine_facts(trace, case.engine_name, case.setup, case.replay),
+        totals=_totals(case, outcome),
         requests=requests,
         worst_breaks=tuple(
             row.request_id
@@ -61,36 +68,16 @@ def analyze(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) 
                 key=lambda row: -row.break_.lost_tokens if row.break_ else 0,
             )[:_WORST]
         ),
-        engines=layouts(trace, work),
+        engines=layouts(trace, case.work),
+        labels=dict(zip(LABELS, case.ledger.labels.sum(axis=0).tolist(), strict=True)),
+        buckets=buckets(case, sizes.shape, sizes.kv_bytes_per_token),
+        findings=found,
+        remedies=remedies,
+        confusion=confusion(case),
+        shows_text=options.show_text,
     )
     check(result)
-    return result
-
-
-def engine_setup(trace: Trace, work: Workload, options: AnalyzeOptions) -> tuple[str, Setup]:
-    """The engine that is replayed, and how.
-
-    Without a name it is the one that most of the traffic talked to, the stack model where a size is given,
-    and an infinite cache for traffic of a provider that is not modeled.
-    """
-    name = options.engine
-    anywhere = options.capacity == "inf" and options.page_size is None and options.kv.memory is None
-    if name is None and anywhere:
-        name = engine_of_trace(trace) or "ideal"
-    name = name or "lru"
-    engine: type[Engine] = ENGINES.load(name)
-    own = own_options({name: engine}, options.engine_options)[name]
-    setup = Setup(None, options.page_size, options.policy, (), own, options.concurrent)
-    page = chosen(setup, engine.facts).page_size
-    sizes, working_set = Sizes(options.kv), work.working_set()
-    capacities = sizes.capacities([options.capacity], working_set, page)
-    if len(capacities) > 1:
-        raise UsageError("analyze replays one size of cache", "cachelens simulate takes several")
-    return name, replace(
-        setup,
-        capacity_tokens=capacities[0].tokens,
-        tiers=sizes.tiers(options.tiers, working_set, page),
-    )
+    return Analysis(result, case)
 
 
 def _others(trace: Trace, name: str) -> tuple[str, ...]:
@@ -105,32 +92,8 @@ def _others(trace: Trace, name: str) -> tuple[str, ...]:
     return (f"{others:,} of {len(trace):,} requests went elsewhere; they are replayed by the same rules",)
 
 
-@dataclass(frozen=True, eq=False)
-class _Replays:
-    """A replay, what would have been served as one limit after the other is lifted, and the bounds."""
-
-    replay: Replay
-    limits: list[tuple[str, Int64]]
-    reusable: Int64
-    optimal: Int64
-
-
-def _replays(work: Workload, engine: type[Engine], setup: Setup) -> _Replays:
-    facts = engine.facts
-    require_times(setup, work.start_us is not None)
-    replay = engine(work, setup).replay()
-    limits = [(cause, engine(work, relaxed).replay().hit) for cause, relaxed in engine.relaxed(setup)]
-    reusable = work.reusable(1, facts.keeps_output)
-    if setup.capacity_tokens is None:
-        optimal = reusable
-    else:
-        # Token by token, as in a grid: some engines serve parts of pages.
-        whole = setup.capacity_tokens + sum(tier.capacity_tokens for tier in setup.tiers)
-        optimal = min_hits(work.runs(1, facts.keeps_output), len(work.order), whole)
-    return _Replays(replay, [*limits, ("alignment", reusable)], reusable, optimal)
-
-
-def _engine_facts(trace: Trace, name: str, setup: Setup, replay: Replay) -> EngineFacts:
+def engine_facts(trace: Trace, name: str, setup: Setup, replay: Replay) -> EngineFacts:
+    """The cache that was replayed, and what that replay came to."""
     known = ENGINES.load(name).facts
     page, policy = chosen(setup, known)
     return EngineFacts(
@@ -149,9 +112,9 @@ def _engine_facts(trace: Trace, name: str, setup: Setup, replay: Replay) -> Engi
     )
 
 
-def _request_rows(
-    trace: Trace, totals: Int64, reusable: Int64, breaks: dict[int, Break]
-) -> tuple[RequestRow, ...]:
+def request_rows(case: Case) -> tuple[RequestRow, ...]:
+    """What became of each request, in order of start."""
+    trace, past, told = case.trace, case.past, case.told
     columns = trace.requests.select(
         "request_id",
         "session_id",
@@ -162,7 +125,10 @@ def _request_rows(
         "model",
         "prompt_tokens",
         "reported_cache_read_tokens",
+        "reported_miss_reason",
     )
+    ids = trace.requests["request_id"]
+    evictor, idle = case.evictor.tolist(), case.idle_us
     return tuple(
         RequestRow(
             request_id=name,
@@ -173,19 +139,41 @@ def _request_rows(
             source_record=record,
             model=model,
             prompt_tokens=tokens,
-            outcomes={o: t for o, t in zip(OUTCOMES, totals[at].tolist(), strict=True) if t},
-            reusable_tokens=int(reusable[at]),
+            outcomes=_named(OUTCOMES, case.outcome_tokens[at]),
+            reusable_tokens=int(case.reusable[at]),
             reported_cached_tokens=cached,
-            break_=breaks.get(at),
+            labels=_named(LABELS, case.ledger.labels[at], first=1),
+            buckets=_named(BUCKETS, case.ledger.carried[at], first=1),
+            expected=told.verdict[at] or None,
+            miss_reason=reason,
+            evicted_by=ids[evictor[at]] if evictor[at] >= 0 and case.lost(at, "capacity") else None,
+            idle_s=idle[at] / 1e6 if idle is not None and case.lost(at, "expiry") else None,
+            echo=past.echoes.get(at),
+            break_=past.breaks.get(at),
         )
-        for at, (name, session, lineage, previous, source, record, model, tokens, cached) in enumerate(
-            columns.iter_rows()
-        )
+        for at, (
+            name,
+            session,
+            lineage,
+            previous,
+            source,
+            record,
+            model,
+            tokens,
+            cached,
+            reason,
+        ) in enumerate(columns.iter_rows())
     )
 
 
-def _totals(trace: Trace, work: Workload, totals: Int64, outcome: _Replays) -> Totals:
-    sums = dict(zip(OUTCOMES, totals.sum(axis=0).tolist(), strict=True))
+def _named(names: Sequence[str], tokens: Int64, first: int = 0) -> dict[str, int]:
+    """Those of `names` from index `first` on that have tokens."""
+    return {name: t for name, t in zip(names[first:], tokens[first:].tolist(), strict=True) if t}
+
+
+def _totals(case: Case, outcome: Replays) -> Totals:
+    trace, work = case.trace, case.work
+    sums = dict(zip(OUTCOMES, case.outcome_tokens.sum(axis=0).tolist(), strict=True))
     prompt_tokens = work.prompt_tokens
     prompt, hit = int(prompt_tokens.sum()), sums["hit"]
     some = prompt_tokens > 0
@@ -206,4 +194,5 @@ def _totals(trace: Trace, work: Workload, totals: Int64, outcome: _Replays) -> T
         prefill_amplification=(prompt - hit) / sums["fresh"] if sums["fresh"] else None,
         reported_cached_tokens=int(reported["reported_cache_read_tokens"].sum()) if len(reported) else None,
         reported_prompt_tokens=int(reported["reported_prompt_tokens"].sum()) if len(reported) else None,
+        cost_usd=cost_of(work, case.engine_name, case.replay)[0],
     )

@@ -145,6 +145,19 @@ class ForestBuilder:
         self._memo[node, content_id] = found
         return found
 
+    def fork(self, contents: Contents) -> ForestBuilder:
+        """A builder with all that this one has read, which goes on with `contents`: those of this one, then more.
+
+        Neither sees what the other reads from now on. Raises ValueError when `contents` are others.
+        """
+        known = len(self._tokens)
+        if len(contents) < known or contents.offsets[: known + 1].tolist() != self._offsets:
+            raise ValueError("a forest goes on with the contents it was built from, and others behind them")
+        other = ForestBuilder(contents)
+        for name in ("_parent", "_start", "_end", "_source", "_children", "_memo", "_roots"):
+            setattr(other, name, getattr(self, name).copy())
+        return other
+
     def build(self) -> Forest:
         """The forest as it is now; the builder may go on growing."""
         return Forest(
@@ -199,13 +212,18 @@ class ForestBuilder:
 
 
 def place(
-    segments: Segments, contents: Contents, last_rows: Sequence[Int64], namespaces: Sequence[str]
+    segments: Segments,
+    contents: Contents,
+    last_rows: Sequence[Int64],
+    namespaces: Sequence[str],
+    builder: ForestBuilder | None = None,
 ) -> tuple[Forest, list[Int64]]:
     """One forest for all requests of a trace, and for each array of `last_rows` the node of each request.
 
     Each array of `last_rows` holds one segment row per request (-1: empty), the end of some path:
     pass prompt ends and output ends together and both lie in one forest. `namespaces[i]` is the cache
-    namespace of request i. Costs one lookup per segment row and namespace, and O(tokens) once for each.
+    namespace of request i. `builder`: to build on, with these contents; what it has read stays in the forest.
+    Costs one lookup per segment row and namespace, and O(tokens) once for each.
     Raises ValueError when lengths differ or the segments are no trie, IndexError for an unknown row.
     """
     rows = np.asarray(segments.parent, dtype=np.int64)
@@ -213,7 +231,7 @@ def place(
         raise ValueError("a segment row must follow an earlier row, or -1")
     if any(len(ends) != len(namespaces) for ends in last_rows):
         raise ValueError("each array of last rows must have one entry per request")
-    builder = ForestBuilder(contents)
+    builder = ForestBuilder(contents) if builder is None else builder
     parent: list[int] = rows.tolist()
     content: list[int] = segments.content.tolist()
     known: dict[str, dict[int, int]] = {}

@@ -1,4 +1,6 @@
-"""One look per outcome and per curve, for the terminal and for plots. In: nothing. Out: constants.
+"""One look per outcome, label, bucket, kind of segment and curve, on screens and in plots. In: nothing.
+
+Out: constants.
 
 The colors are those of Okabe and Ito, which people with any common color blindness can tell apart; each
 outcome has a glyph of its own as well, so that a bar still reads without color.
@@ -8,11 +10,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from cachelens.model.kinds import OUTCOMES
+from cachelens.model.kinds import BUCKETS, KINDS, LABELS, OUTCOMES
 
 
 class Look(NamedTuple):
-    """How an outcome is shown: its short name, its `#rrggbb` color, and its cell in a bar."""
+    """How an outcome, a label, a bucket or a kind of segment is shown: short name, `#rrggbb` color, cell of a bar."""
 
     label: str
     color: str
@@ -32,8 +34,45 @@ OUTCOME_LOOKS: Final[dict[str, Look]] = {
     "routing": Look("other replica", "#009e73", "▥", "r"),
 }
 
-if set(OUTCOME_LOOKS) != set(OUTCOMES):
-    raise AssertionError("every outcome needs a look")
+#: Looks by label. Labels are read with outcomes beside them: letters, so that nobody takes one for the other.
+LABEL_LOOKS: Final[dict[str, Look]] = {
+    "live": Look("live", "#999999", "─", "-"),
+    "dup_exact": Look("dup_exact", "#d55e00", "d", "d"),
+    "dup_call": Look("dup_call", "#e69f00", "c", "c"),
+    "superseded_read": Look("superseded_read", "#cc79a7", "r", "r"),
+    "superseded_write": Look("superseded_write", "#882255", "w", "w"),
+    "failed_rerun": Look("failed_rerun", "#f0e442", "f", "f"),
+    "echo": Look("echo", "#56b4e9", "e", "e"),
+    "unreferenced": Look("unreferenced", "#009e73", "u", "u"),
+}
+#: Looks by bucket.
+BUCKET_LOOKS: Final[dict[str, Look]] = {
+    "none": Look("no waste", "#999999", "·", "."),
+    "retransmission": Look("retransmission", "#d55e00", "R", "R"),
+    "tool_output_reparsing": Look("tool-output reparsing", "#cc79a7", "T", "T"),
+    "stale_history": Look("stale history", "#e69f00", "S", "S"),
+}
+#: Looks by kind of segment.
+KIND_LOOKS: Final[dict[str, Look]] = {
+    "tools": Look("tools", "#882255", "T", "T"),
+    "system": Look("system", "#332288", "S", "S"),
+    "user": Look("user", "#009e73", "U", "U"),
+    "assistant": Look("assistant", "#0072b2", "A", "A"),
+    "thinking": Look("thinking", "#56b4e9", "H", "H"),
+    "tool_call": Look("tool_call", "#e69f00", "c", "c"),
+    "tool_result": Look("tool_result", "#cc79a7", "r", "r"),
+    "image": Look("image", "#999933", "I", "I"),
+    "other": Look("other", "#999999", "o", "o"),
+}
+
+for _looks, _names in (
+    (OUTCOME_LOOKS, OUTCOMES),
+    (LABEL_LOOKS, LABELS),
+    (BUCKET_LOOKS, BUCKETS),
+    (KIND_LOOKS, KINDS),
+):
+    if set(_looks) != set(_names):
+        raise AssertionError("every outcome, label, bucket and kind needs a look")
 
 #: Colors of the lines of a hit-rate curve.
 LRU_COLOR: Final = "#0072b2"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cachelens.model.grid import Cell, Grid
-from cachelens.model.kinds import OUTCOMES
+from cachelens.model.kinds import BUCKETS, LABELS, OUTCOMES
 from cachelens.model.result import Curve, RequestRow, Result
 
 Row = Sequence[object]
@@ -58,6 +58,8 @@ REQUEST_COLUMNS = (
     "reusable_tokens",
     "reported_cached_tokens",
 )
+#: Columns about why a request was not served, and what was expected of its server.
+WHY_COLUMNS = ("expected", "miss_reason", "evicted_by", "idle_s")
 _BREAK_COLUMNS = ("kind", "path", "token_offset", "lost_tokens")
 
 
@@ -97,14 +99,21 @@ def _cell(cell: Cell, tiers: Sequence[str]) -> Row:
 
 def _result(result: Result) -> tuple[tuple[str, ...], list[Row]]:
     outcomes = tuple(f"{name}_tokens" for name in OUTCOMES)
-    columns = (*REQUEST_COLUMNS, *outcomes, *(f"break_{name}" for name in _BREAK_COLUMNS))
+    labels = tuple(f"{name}_tokens" for name in LABELS[1:])
+    buckets = tuple(f"{name}_carried_tokens" for name in BUCKETS[1:])
+    breaks = (*(f"break_{name}" for name in _BREAK_COLUMNS), "echo_kind", "echo_path")
+    columns = (*REQUEST_COLUMNS, *outcomes, *labels, *buckets, *WHY_COLUMNS, *breaks)
     return columns, [_request(row) for row in result.requests]
 
 
 def _request(row: RequestRow) -> Row:
-    found = row.break_
+    found, echo = row.break_, row.echo
     return (
         *(getattr(row, name) for name in REQUEST_COLUMNS),
         *(row.outcomes.get(name, 0) for name in OUTCOMES),
+        *(row.labels.get(name, 0) for name in LABELS[1:]),
+        *(row.buckets.get(name, 0) for name in BUCKETS[1:]),
+        *(getattr(row, name) for name in WHY_COLUMNS),
         *(None if found is None else getattr(found, name) for name in _BREAK_COLUMNS),
+        *((None, None) if echo is None else (echo.kind, echo.path)),
     )

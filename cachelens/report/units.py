@@ -90,6 +90,11 @@ def money(amount: float) -> str:
     return f"{amount:.4f}" if amount >= 0.0001 else "<0.0001"
 
 
+def flops(amount: float) -> str:
+    """Floating-point operations: `1.2e15`."""
+    return f"{amount:.1e}".replace("e+", "e")
+
+
 def gib(amount: float) -> str:
     """Bytes as memory is sold: `12.4 GiB`, `310 MiB`, `1.5 TiB`."""
     for scale, unit in ((2**40, "TiB"), (2**30, "GiB")):
@@ -98,6 +103,23 @@ def gib(amount: float) -> str:
                 f"{amount / scale:.3g} {unit}" if amount < 1000 * scale else f"{amount / scale:,.0f} {unit}"
             )
     return f"{amount / 2**20:.3g} MiB"
+
+
+def duration(seconds: float) -> str:
+    """A time span: `0.4 s`, `12.0 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. Negative ones keep their sign."""
+    if seconds < 0:
+        return "-" + duration(-seconds)
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for scale, unit, below, smaller in (
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= scale:
+            return f"{whole // scale:,} {unit} {whole % scale // below} {smaller}"
+    return f"{seconds:.1f} s"
 
 
 def plural(number: int, noun: str) -> str:

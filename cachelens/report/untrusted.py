@@ -45,6 +45,24 @@ def clean(text: str, limit: int = 80, keep_end: bool = False, ascii_only: bool =
     return cut(" ".join("".join(out).split()), limit, keep_end, ascii_only)
 
 
+def spelled(text: str, ascii_only: bool = False) -> str:
+    """`text` character by character, with an escape such as `\\n` or `\\u202e` for each that does not simply show.
+
+    Unlike `clean` it keeps what is invisible: for texts that differ in nothing else. Not cut: give it little.
+    """
+    out: list[str] = []
+    marks = 0
+    for char in text:
+        category = unicodedata.category(char)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        shows = category[0] not in "CZ" or char == " "
+        if shows and marks <= _MARKS_KEPT and (ord(char) < 127 or not ascii_only):
+            out.append(char)
+        else:
+            out.append(char.encode("unicode_escape", "backslashreplace").decode("ascii"))
+    return "".join(out)
+
+
 def cut(text: str, limit: int, keep_end: bool = False, ascii_only: bool = False) -> str:
     """`text` in at most `limit` terminal cells, with an ellipsis where something was left out."""
     if width(text) <= limit:

@@ -13,6 +13,7 @@ import numpy as np
 
 from cachelens.model.trace import Int64
 from cachelens.prefix.paths import Paths, page_ids
+from cachelens.simulate.losses import Latest
 
 _UNLIMITED = 1 << 60
 
@@ -22,9 +23,13 @@ class BlockPool:
 
     The free queue is kept as releases, oldest first: a block belongs to the release whose stamp it bears,
     and within a release the deepest block is the first to go. A block that is taken again loses its stamp.
+    `latest`, if given, is told which pages lose a block.
     """
 
-    def __init__(self, paths: Paths, nodes: list[int], blocks: int | None) -> None:
+    def __init__(
+        self, paths: Paths, nodes: list[int], blocks: int | None, latest: Latest | None = None
+    ) -> None:
+        self._latest = latest
         self._paths = paths
         self._nodes = nodes
         self._pages = paths.size
@@ -124,6 +129,8 @@ class BlockPool:
             index = index[self._stamp[index] == stamp]
             self._cached[index] = False
             self._stamp[index] = -1
+            if self._latest is not None:
+                self._latest.evicted(ids[deepest])
 
     def _add_copy(self) -> None:
         self._copies += 1

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cachelens.prefix.paths import Ranges, common_pages
+from cachelens.simulate.losses import Losses
 
 #: Priority of blocks for which a request asks for none.
 DEFAULT_PRIORITY = 35
@@ -140,11 +141,21 @@ class BlockTree:
 
     `blocks` None: unlimited. `partial`: blocks may match in part; `copy`: also those that are in use or have
     children, by a copy. A block whose priority is below `offload_priority` is dropped, not moved to the host.
+    `losses`, if given, is told what can be found no more and what was missed: tokens, or where blocks match
+    whole only the last tokens of blocks.
     """
 
     def __init__(
-        self, blocks: int | None, host_blocks: int, *, partial: bool, copy: bool, offload_priority: int
+        self,
+        blocks: int | None,
+        host_blocks: int,
+        *,
+        partial: bool,
+        copy: bool,
+        offload_priority: int,
+        losses: Losses | None = None,
     ) -> None:
+        self.losses = losses
         self._device = _Queues(_UNLIMITED if blocks is None else blocks, host=False)
         self._host = _Queues(host_blocks, host=True)
         self._partial = partial
@@ -188,6 +199,7 @@ class BlockTree:
             return copy
         if match.partial and block.key is not None:
             self.evicted_tokens += block.key.end - block.key.start - match.tokens
+            self._lose(block.key)
             self._unlink(block)
         return self.claim(block, priority)
 
@@ -214,6 +226,20 @@ class BlockTree:
         if filled is not None:
             block.filled = filled
         return block
+
+    def miss(self, key: Key, tokens: int) -> None:
+        """Of what `key` asks for nothing was matched after its first `tokens` tokens."""
+        if self.losses is None or tokens == key.end - key.start:
+            return
+        if not self._partial:
+            self.losses.miss_number(key.last)
+        elif not any(
+            min(common_pages(key.ranges, other.key.ranges), other.key.end) > key.start + tokens
+            for other in self._alike.get(key.first, ())
+            if other.key is not None
+        ):
+            # No block holds it, not even one that may not be copied.
+            self.losses.miss(key.ranges, key.start + tokens)
 
     def store(self, keys: Keys, blocks: list[Block], known: int) -> None:
         """Put the blocks of a request into the tree, as far as the same tokens are not there.
@@ -271,7 +297,18 @@ class BlockTree:
         for lower in reversed(below):
             if lower.key is not None and not lower.refs:
                 self.evicted_tokens += lower.key.end - lower.key.start
+            if lower.key is not None:
+                self._lose(lower.key)
             self._unlink(lower)
+
+    def _lose(self, key: Key) -> None:
+        """The tokens of `key` can be found no more, unless another block holds them."""
+        if self.losses is None:
+            return
+        if self._partial:
+            self.losses.lose(key.ranges, key.start, key.end)
+        else:
+            self.losses.lose_numbers(key.last, key.last + 1)
 
     def _link(self, block: Block, key: Key, parent: Block | None) -> None:
         block.key = key

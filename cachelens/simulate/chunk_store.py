@@ -17,6 +17,7 @@ from cachelens.errors import UsageError
 from cachelens.prefix.paths import page_ids
 from cachelens.simulate.engine import Replay, Setup
 from cachelens.simulate.engines.vllm import Vllm
+from cachelens.simulate.losses import Latest
 from cachelens.simulate.workload import Workload
 
 
@@ -24,11 +25,12 @@ class ChunkStore:
     """At most `capacity` chunks (None: unlimited). `evicted` chunks were dropped so far.
 
     `policy`: `lru` and `mru` evict what was put or used longest ago or last, `fifo` what was put first, `lfu`
-    what was used least often and, of those, what got there first.
+    what was used least often and, of those, what got there first. `latest`, if given, is told what is evicted.
     """
 
-    def __init__(self, capacity: int | None, policy: str = "lru") -> None:
+    def __init__(self, capacity: int | None, policy: str = "lru", latest: Latest | None = None) -> None:
         self.evicted = 0
+        self._latest = latest
         self._capacity = capacity
         self._policy = policy
         # Chunk -> uses (counted for lfu), in the order of lru, mru or fifo. A plain dict looks for its first
@@ -95,6 +97,8 @@ class ChunkStore:
         if self._policy == "lfu":
             self._forget_uses(victim, uses)
         self.evicted += 1
+        if self._latest is not None:
+            self._latest.evicted(victim)
         return True
 
     def _forget_uses(self, chunk: int, uses: int) -> None:
@@ -123,8 +127,10 @@ class VllmWithStore(Vllm, ABC):
             )
         self._chunk = chunk
         self._tier = setup.tiers[0].name if setup.tiers else "host"
-        self.store = ChunkStore(setup.tiers[0].capacity_tokens // chunk if setup.tiers else None, policy)
         self._chunk_paths = workload.paths(chunk)
+        self._store_latest = Latest(self._chunk_paths.size, self._turns) if setup.explain else None
+        room = setup.tiers[0].capacity_tokens // chunk if setup.tiers else None
+        self.store = ChunkStore(room, policy, self._store_latest)
         self._loaded = np.zeros(len(workload), dtype=np.int64)
 
     @classmethod
@@ -157,8 +163,19 @@ class VllmWithStore(Vllm, ABC):
         self._found(chunks, run)
         loaded = max(self._servable(request, run) - served, 0)
         self._loaded[request] = loaded
+        if self._store_latest is not None:
+            lost = self._lost(request, served + loaded)
+            of_store = self._lost_in_store(request, served + loaded, chunks, run)
+            self._evictor[request] = self._turns.request(max(lost, of_store))
         self._keep(chunks, run)
         return served + loaded
+
+    def _lost_in_store(self, request: int, served: int, chunks: list[int], run: int) -> int:
+        """The stamp at which the store lost token `served`, or what it needs to be reached, or -1."""
+        if self._store_latest is None or served >= self._servable(request, len(chunks)):
+            return -1
+        chunk = chunks[served // self._chunk]
+        return int(self._store_latest.at[chunks[run] if chunk in self.store else chunk])
 
     def _chunks(self, request: int, tokens: int) -> list[int]:
         """The whole chunks of the first `tokens` tokens of a path."""

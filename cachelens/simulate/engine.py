@@ -67,7 +67,8 @@ class Setup:
     """How an engine is run; None stands for the engine's own default.
 
     `capacity_tokens` None: unlimited. `options` are the engine's own, by name, as text: its `Options`
-    says which there are. `concurrent`: requests whose times overlap run at the same time.
+    says which there are. `concurrent`: requests whose times overlap run at the same time. `explain`: the
+    replay also says why requests missed (`Replay.evictor`, `Replay.idle_us`), which takes longer.
     """
 
     capacity_tokens: int | None = None
@@ -76,6 +77,7 @@ class Setup:
     tiers: tuple[Tier, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     concurrent: bool = True
+    explain: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,15 @@ class Replay:
     `rejected`: requests that this cache can never hold; they are served nothing and leave nothing.
     `waited`: requests that had to wait until others had finished. `evicted_tokens`: dropped in all.
     `notes`: sentences about this replay.
+
+    Only where the setup says `explain`, and about the first token that a request was not served, -1 where
+    they do not apply. `evictor` (servers and `lru`): the request for whose sake the cache lost that token
+    last, be it when it started, generated or was published; with slower tiers, when the last of them lost
+    it. -1: the cache never held it, or the last-token rule or a page or chunk that the prompt does not fill
+    keep it from being served; so also for requests that were rejected. What lies out of reach counts as lost
+    with what it needs: a chunk when one before it left the store, what is on a host but not worth loading,
+    or without room for it, when it left the device. `idle_us` (provider APIs): microseconds between the last
+    use of the expired prefix that would have served it and the start of the request.
     """
 
     hit: Int64
@@ -97,6 +108,8 @@ class Replay:
     waited: int = 0
     evicted_tokens: int = 0
     notes: tuple[str, ...] = ()
+    evictor: Int64 | None = None
+    idle_us: Int64 | None = None
 
 
 class Engine(Protocol):

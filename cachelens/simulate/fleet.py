@@ -203,6 +203,8 @@ def _merged(work: Workload, replays: list[Replay]) -> Replay:
     written_5m = [r.written_5m for r in replays if r.written_5m is not None]
     written_1h = [r.written_1h for r in replays if r.written_1h is not None]
     rejected = [r.rejected for r in replays if r.rejected is not None]
+    evictor = [r.evictor for r in replays if r.evictor is not None]
+    idle_us = [r.idle_us for r in replays if r.idle_us is not None]
     names = dict.fromkeys(name for r in replays for name in r.tiers)
     return Replay(
         hit=total([r.hit for r in replays]),
@@ -213,4 +215,7 @@ def _merged(work: Workload, replays: list[Replay]) -> Replay:
         waited=sum(r.waited for r in replays),
         evicted_tokens=sum(r.evicted_tokens for r in replays),
         notes=tuple(dict.fromkeys(note for r in replays for note in r.notes)),
+        # -1 in all replays but the one that has the request.
+        evictor=np.max(evictor, axis=0) if evictor else None,
+        idle_us=np.max(idle_us, axis=0) if idle_us else None,
     )

@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 from typing import Any, ClassVar
 
 from cachelens.prefix.paths import Ranges
+from cachelens.simulate.losses import Losses
 from cachelens.simulate.policies.base import Policy
 from cachelens.simulate.radix import Node, RadixTree
 
@@ -58,8 +59,15 @@ class HostTree(RadixTree):
 
     node_type: ClassVar[type[Node]] = HostNode
 
-    def __init__(self, page: int, policy: Policy, capacity: int | None, writes: WritePolicy) -> None:
-        super().__init__(page, policy, split_is_new=False)
+    def __init__(
+        self,
+        page: int,
+        policy: Policy,
+        capacity: int | None,
+        writes: WritePolicy,
+        losses: Losses | None = None,
+    ) -> None:
+        super().__init__(page, policy, split_is_new=False, losses=losses)
         self.host_pages = 0
         self._capacity = capacity
         self._writes = writes
@@ -174,6 +182,9 @@ class HostTree(RadixTree):
         parent.device_leaves -= 1
         self.pages -= node.size
         if node.on_host:
+            # It may come back, but if it does not this is when it was lost.
+            if self.losses is not None:
+                self.losses.lose(node.ranges, node.start, node.end)
             self.offer(node)
         else:
             self._remove(node)
@@ -211,6 +222,8 @@ class HostTree(RadixTree):
         node.parent = None
         parent.leaves -= 1
         self.evicted_pages += node.size
+        if self.losses is not None:
+            self.losses.lose(node.ranges, node.start, node.end)
 
     def _back_up(self, node: HostNode) -> None:
         """Copy to the host what it lacks on the way to `node`, from the top, until it finds no room."""

@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 from typing import Any, ClassVar
 
 from cachelens.prefix.paths import Ranges, common_pages
+from cachelens.simulate.losses import Losses
 from cachelens.simulate.policies.base import Policy
 
 
@@ -66,13 +67,14 @@ class RadixTree:
     """Cached pages. `pages` are held now, `evicted_pages` were dropped so far.
 
     `split_is_new`: the upper part of a split counts as created now (SGLang's classic tree), otherwise when
-    its node was (the unified tree).
+    its node was (the unified tree). `losses`, if given, is told what leaves.
     """
 
     node_type: ClassVar[type[Node]] = Node
 
-    def __init__(self, page: int, policy: Policy, split_is_new: bool) -> None:
+    def __init__(self, page: int, policy: Policy, split_is_new: bool, losses: Losses | None = None) -> None:
         self.page = page
+        self.losses = losses
         self.pages = 0
         self.evicted_pages = 0
         self.root = self.node_type(None, (), 0, 0, page)
@@ -221,6 +223,9 @@ class RadixTree:
             dropped.append(node)
         self.pages -= freed
         self.evicted_pages += freed
+        if self.losses is not None:
+            for node in dropped:
+                self.losses.lose(node.ranges, node.start, node.end)
         return dropped
 
     def pages_in_use(self, ends: list[Node]) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from cachelens.model.trace import Int64, Trace
-from cachelens.prefix.forest import Forest, place
+from cachelens.prefix.forest import Forest, ForestBuilder, place
 from cachelens.prefix.grow import cut, hang
 from cachelens.prefix.paths import Paths
 from cachelens.prefix.queries import infinite_hits
@@ -28,6 +28,7 @@ class Workload:
     never computed (ENGINES: SGLang and vLLM); generated text that was not captured is a leaf of its own.
     `output_tokens[i]` were generated. `start_us` and `end_us` are microseconds since the epoch, None
     unless every request has them. `order` lists the requests to replay; others are as if never sent.
+    `builder`: what the forest was built by, where it was kept.
     """
 
     trace: Trace
@@ -42,6 +43,7 @@ class Workload:
     first_token_us: Int64 | None
     end_us: Int64 | None
     order: Int64
+    builder: ForestBuilder | None = None
 
     def __len__(self) -> int:
         """Requests in the trace, whether replayed or not."""
@@ -69,6 +71,12 @@ class Workload:
             touched = self.kept[self.order] if keeps_output else None
             self._runs[key] = reuse_runs(self.forest, prompts, touched, page)
         return self._runs[key]
+
+    def touched_runs(self, page: int = 1, keeps_output: bool = True) -> ReuseRuns:
+        """As `runs`, of requests that look up all they leave behind, generated text included."""
+        if not keeps_output:
+            return self.runs(page, False)
+        return reuse_runs(self.forest, self.kept[self.order], None, page)
 
     def spread(self, values: Int64) -> Int64:
         """`values`, one per entry of `order`, as an array over all requests; 0 elsewhere."""
@@ -99,12 +107,18 @@ class Workload:
         return replace(self, order=requests)
 
 
-def workload(trace: Trace) -> Workload:
-    """The workload of a whole trace."""
+def workload(trace: Trace, like: Workload | None = None, keep_builder: bool = False) -> Workload:
+    """The workload of a whole trace.
+
+    `like`: that of a trace with the same contents, whose forest is built on where its builder was kept
+    (`keep_builder`): tokens that both traces send are not compared again.
+    """
     frame = trace.requests
     namespaces = frame["namespace"].to_list()
+    kept_builder = like.builder if like is not None else None
+    builder = ForestBuilder(trace.contents) if kept_builder is None else kept_builder.fork(trace.contents)
     forest, (prompt, output) = place(
-        trace.segments, trace.contents, [trace.last_segment, trace.last_output], namespaces
+        trace.segments, trace.contents, [trace.last_segment, trace.last_output], namespaces, builder
     )
     prompt_tokens = frame["prompt_tokens"].to_numpy().astype(np.int64)
     counted = frame["output_tokens"].fill_null(0).to_numpy().astype(np.int64)
@@ -129,6 +143,7 @@ def workload(trace: Trace) -> Workload:
         first_token_us=first,
         end_us=end,
         order=np.arange(len(prompt), dtype=np.int64),
+        builder=builder if keep_builder else None,
     )
 
 

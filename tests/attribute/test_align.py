@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachelens.attribute.align import Span, retransmitted
+from cachelens.attribute.align import Match, Span, in_order, matches, spans
 from cachelens.attribute.breaks import edit_kind
 from cachelens.model.trace import Contents
 
@@ -30,8 +30,11 @@ def contents_of(texts: list[list[int]]) -> Contents:
 DISTINCT = contents_of([list(range(100 * i, 100 * i + 10)) for i in range(12)])
 
 
-def held(before: list[int], now: list[int], contents: Contents = DISTINCT) -> list[Span]:
-    return retransmitted(before, now, contents, lambda content: 0)
+def held(before: list[int], now: list[int], contents: Contents = DISTINCT, same: int = 0) -> list[Span]:
+    """Merged spans of `now` that `before` held."""
+    found = matches(before, now, contents, lambda content: 0, same)
+    offsets = [0, *np.cumsum(contents.tokens[now]).tolist()] if now else [0]
+    return spans(found, offsets)
 
 
 def test_a_second_copy_of_a_file_is_fresh() -> None:
@@ -73,8 +76,26 @@ def test_spans_are_disjoint_in_order_and_never_more_than_was_sent(before: list[i
 def test_a_known_common_prefix_changes_nothing(shared: list[int], rest: list[int]) -> None:
     before, now = shared + rest[::-1], shared + rest
     whole = {token for span in held(before, now) for token in range(*span)}
-    known = retransmitted(before, now, DISTINCT, lambda content: 0, len(shared))
+    known = held(before, now, same=len(shared))
     assert {token for span in known for token in range(*span)} == whole
+
+
+@given(PROMPTS, PROMPTS)
+def test_no_place_has_two_partners(before: list[int], now: list[int]) -> None:
+    found = matches(before, now, DISTINCT, lambda content: 0)
+    assert len({match.now for match in found}) == len({match.before for match in found}) == len(found)
+    assert all(before[match.before] == now[match.now] for match in found)
+
+
+@given(st.permutations(range(8)))
+def test_what_stayed_in_order_is_a_longest_rising_run(places: list[int]) -> None:
+    found = [Match(now, before, 1, 0) for now, before in enumerate(places)]
+    kept = sorted(in_order(found))
+    assert all(found[a].before < found[b].before for a, b in pairwise(kept))
+    longest = [1] * len(places)
+    for at, place in enumerate(places):
+        longest[at] = 1 + max((longest[b] for b in range(at) if places[b] < place), default=0)
+    assert len(kept) == max(longest)
 
 
 def test_edit_kinds() -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,9 +35,9 @@ class Stages:
             raise self.failing
         return Trace()
 
-    def analyze(self, trace: Any, options: Any, progress: Any) -> Any:
+    def examine(self, trace: Any, options: Any, progress: Any) -> Any:
         self.calls["analyze"] = (options,)
-        return self.result
+        return SimpleNamespace(result=self.result, case=None)
 
     def run_curve(self, trace: Any, options: Any, progress: Any) -> Any:
         self.calls["curve"] = (options,)
@@ -75,7 +75,7 @@ def install(patch: pytest.MonkeyPatch) -> Stages:
     for name, content in {
         "cachelens.pipeline": {
             "load": stages.load,
-            "analyze": stages.analyze,
+            "examine": stages.examine,
             "curve": stages.run_curve,
             "simulate": stages.simulate,
         },

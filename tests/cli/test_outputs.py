@@ -224,7 +224,7 @@ def test_verbose_shows_more_breaks(stages: Stages, capfd: pytest.CaptureFixture[
     run(["analyze", "x"])
     short = capfd.readouterr().out
     run(["analyze", "x", "-v"])
-    assert len(capfd.readouterr().out.splitlines()) == len(short.splitlines()) + 2
+    assert len(capfd.readouterr().out.splitlines()) == len(short.splitlines()) + 4
 
 
 def test_ingest(stages: Stages, capfd: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,7 @@ def complete(words: str, count: int) -> list[str]:
 
 
 def test_completion() -> None:
-    assert complete("cachelens ", 1) == ["analyze", "simulate", "ingest", "list"]
+    assert complete("cachelens ", 1) == ["analyze", "simulate", "inspect", "explain", "ingest", "list"]
     assert complete("cachelens an", 1) == ["analyze"]
     assert complete("cachelens analyze --input-format h", 3) == ["har"]
     assert complete("cachelens analyze --format ", 3)[:2] == ["terminal", "json"]

@@ -116,6 +116,43 @@ def test_positions_survive_a_split_above_them() -> None:
     assert len(forest) == len(before) + 2
 
 
+@untimed
+@given(workloads(), st.integers(0, 8))
+def test_a_forest_built_on_is_the_same_as_one_built_anew(requests: list[Request], known: int) -> None:
+    """Whatever was read before stays out of every answer about what is read now."""
+    whole = tables(requests)
+    builder = ForestBuilder(whole.contents)
+    some = slice(None, known)
+    earlier = [whole.prompt_rows[some], whole.output_rows[some]]
+    place(whole.segments, whole.contents, earlier, whole.namespaces[some], builder)
+    before = len(builder.build())
+    one, placed = place(
+        whole.segments,
+        whole.contents,
+        [whole.prompt_rows[known:], whole.output_rows[known:]],
+        whole.namespaces[known:],
+        builder.fork(whole.contents),
+    )
+    assert len(builder.build()) == before
+    check_shape(one)
+    nodes = np.concatenate(placed).tolist()
+    ends = ends_of(requests[known:])
+    for a, (space_a, tokens_a) in zip(nodes, ends, strict=True):
+        for b, (space_b, tokens_b) in zip(nodes, ends, strict=True):
+            expected = common(tokens_a, tokens_b) if space_a == space_b else 0
+            assert one.common_depth(a, b) == expected
+
+
+def test_a_fork_goes_on_with_more_contents_only() -> None:
+    builder = ForestBuilder(payloads([(1, 2), (1, 3)], [2, 2]))
+    deep = builder.extend(builder.root("m"), 0)
+    other = builder.fork(payloads([(1, 2), (1, 3), (1, 2, 4)], [2, 2, 3]))
+    more = other.extend(other.root("m"), 2)
+    assert other.build().parent[more] == deep
+    with pytest.raises(ValueError, match="goes on with the contents"):
+        builder.fork(payloads([(1,), (1, 3)], [1, 2]))
+
+
 def test_atomic_contents_equal_only_themselves() -> None:
     builder = ForestBuilder(payloads([(), (), (7, 7, 7), ()], [3, 3, 3, 0]))
     root = builder.root("m")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
+from cachelens.model.findings import Bucket, Finding, Location, Remedies, Saving
 from cachelens.model.grid import Cell, Grid, ModelFacts
 from cachelens.model.result import (
     Break,
@@ -114,6 +117,90 @@ def result(
         ),
         requests=rows,
         worst_breaks=tuple(name for _, name in sorted(lost)),
+    )
+
+
+def saving(tokens: int, computed: int, **changes: Any) -> Saving:
+    return Saving(
+        computed_tokens=tokens,
+        prompt_tokens=changes.pop("prompt_tokens", 0),
+        share=tokens / computed if computed else 0.0,
+        **changes,
+    )
+
+
+def finding(code: str = "CL101", **changes: Any) -> Finding:
+    values: dict[str, Any] = {
+        "code": code,
+        "name": "volatile-prefix",
+        "title": "a time in the system prompt changes between requests, to the second",
+        "verdict": "avoidable",
+        "location": Location(
+            request_id="r12",
+            previous_request_id="r11",
+            component="system",
+            path="system[0].text",
+            char_offset=214,
+        ),
+        "requests": 7,
+        "request_ids": ("r12", "r24", "r36"),
+        "sessions": 1,
+        "tokens": 400_000,
+        "measure": "computed again",
+        "saving": saving(390_000, 1_000_000),
+        "changes_input": False,
+        "fix": "leave it out, round it, or put it into the latest message",
+        "fingerprint": "0123456789abcdef",
+        "details": {"granularity": "second", "requests with a new value": 7},
+    }
+    return Finding(**(values | changes))
+
+
+def wasteful() -> Result:
+    """The session with buckets, findings of every verdict, and all remedies together."""
+    base = session()
+    computed = base.totals.prefilled_tokens
+    carried = {"retransmission": 380_000, "tool_output_reparsing": 710_000, "stale_history": 930_000}
+    served = {"retransmission": 0, "tool_output_reparsing": 600_000, "stale_history": 850_000}
+    first = base.requests[-1]
+    rows = (*base.requests[:-1], msgspec.structs.replace(first, buckets=carried))
+    return msgspec.structs.replace(
+        base,
+        requests=rows,
+        buckets={
+            name: Bucket(
+                carried_tokens=tokens,
+                computed_tokens=tokens - served[name],
+                held_tokens=tokens // 10,
+                causes={"hit": served[name], "divergence": tokens - served[name]},
+            )
+            for name, tokens in carried.items()
+        },
+        findings=(
+            finding(saving=saving(390_000, computed)),
+            finding(
+                "CL202",
+                title="src/app.py is read 6 times",
+                saving=saving(90_000, computed),
+                changes_input=True,
+                left_out=40_000,
+                break_even="pays when 4 requests follow",
+            ),
+            finding("CL109", title="history replaced by a summary", verdict="legitimate", saving=None),
+            *(
+                finding(f"CL10{n}", title=f"cause {n}", saving=saving(1000 - n, computed))
+                for n in range(3, 9)
+            ),
+            finding(
+                "CL901", title="the server counts 3.1 % more prompt tokens", verdict="diagnostic", saving=None
+            ),
+        ),
+        remedies=Remedies(
+            all_together=saving(430_000, computed),
+            same_input=saving(395_000, computed),
+            what_if=saving(391_000, computed),
+            what_if_codes=("CL101", "CL103"),
+        ),
     )
 
 

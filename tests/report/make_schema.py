@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas in docs/. In: documents. Out: docs/{result,curve,grid}.schema.json."""
+"""Writes the JSON Schemas in docs/. In: documents. Out: docs/{result,curve,grid,inspection}.schema.json."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from cachelens.model.grid import Grid
+from cachelens.model.inspection import Inspection
 from cachelens.model.result import Curve, Result
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -15,6 +16,7 @@ PATHS: dict[Path, Any] = {
     DOCS / "result.schema.json": Result,
     DOCS / "curve.schema.json": Curve,
     DOCS / "grid.schema.json": Grid,
+    DOCS / "inspection.schema.json": Inspection,
 }
 COMMAND = "python -m tests.report.make_schema"
 

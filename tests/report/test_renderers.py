@@ -16,7 +16,7 @@ from cachelens.model.result import Curve, CurvePoint, decode
 from cachelens.report.plots import PLOTS
 from cachelens.report.renderers import RENDERERS
 from cachelens.report.renderers.base import RenderOptions
-from tests.report import builders
+from tests.report import builders, inspections
 
 OPTIONS = RenderOptions()
 
@@ -41,6 +41,7 @@ def test_same_document_same_bytes(name: str) -> None:
         "result": builders.session,
         "curve": lambda: builders.curve(marked=200_000),
         "grid": builders.grid,
+        "inspection": inspections.inspection,
     }
     for kind in renderer.documents:
         first = renderer.render(made[kind](), OPTIONS)

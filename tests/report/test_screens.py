@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from cachelens.model.findings import Bucket
 from cachelens.model.grid import Grid
 from cachelens.model.kinds import OUTCOMES
 from cachelens.model.result import Curve, Result, check
@@ -66,14 +67,21 @@ def hostile() -> Result:
         "skipped_records": 50 * 10**6,
         "notes": (bad,) * 30,
     }
-    return builders.result(rows, trace=trace, engine={"name": bad, "policy": bad})
+    result = builders.result(rows, trace=trace, engine={"name": bad, "policy": bad})
+    wasteful = builders.wasteful()
+    found = [
+        msgspec.structs.replace(finding, title=bad, name=bad, code="CL101")
+        for finding in wasteful.findings * 5
+    ]
+    return msgspec.structs.replace(result, findings=tuple(found), remedies=wasteful.remedies)
 
 
 @pytest.mark.parametrize("columns", [80, 100, 160])
-@pytest.mark.parametrize("name", ["session", "append-only", "curve", "sizes", "grid"])
+@pytest.mark.parametrize("name", ["session", "wasteful", "append-only", "curve", "sizes", "grid"])
 def test_golden(name: str, columns: int) -> None:
     documents = {
         "session": builders.session,
+        "wasteful": builders.wasteful,
         "append-only": append_only,
         "curve": lambda: builders.curve(marked=200_000),
         "sizes": sizes,
@@ -90,19 +98,20 @@ def sizes() -> Curve:
 @pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize("ascii_only", [False, True])
 @pytest.mark.parametrize(
-    "make", [builders.session, append_only, hostile, builders.curve, sizes, builders.grid]
+    "make",
+    [builders.session, builders.wasteful, append_only, hostile, builders.curve, sizes, builders.grid],
 )
 def test_every_screen_fits(make, columns: int, ascii_only: bool) -> None:  # type: ignore[no-untyped-def]
     text = show(make(), Page(columns, ascii_only))
     lines = text.splitlines()
-    assert len(lines) <= 40
+    assert len(lines) <= 60
     assert max(map(width, lines)) <= columns
     assert not set(text) & {"\x1b", "\x9b", "\u202e", "\u200b", "\r", "\ud800"}
     assert text.isascii() or not ascii_only
 
 
 def test_builders_are_consistent() -> None:
-    for result in (builders.session(), append_only(), hostile()):
+    for result in (builders.session(), builders.wasteful(), append_only(), hostile()):
         assert check(result) is None, "check raises where a token is not accounted for"
 
 
@@ -136,7 +145,7 @@ def test_breaks_are_counted_in_full_and_shown_in_part() -> None:
     assert "7 of 83 prompts do not extend the one before" in show(result)
     assert (
         len(re.findall(r"^ +r\d+ .* (changed|inserted|removed|reordered|truncated) ", show(result), re.M))
-        == 5
+        == 3
     )
     found = re.findall(
         r"^ +(r\d+) .* (?:changed|inserted|removed|reordered|truncated) ", show(result, verbose=True), re.M
@@ -195,3 +204,37 @@ def test_asked_capacities_are_the_table_in_their_order() -> None:
     assert len(table) == 2
     assert float(table[0].split()[0]) > float(table[1].split()[0])
     assert "█" not in text
+
+
+def test_waste_is_shown_by_bucket_and_findings_by_what_they_save() -> None:
+    text = show(builders.wasteful())
+    assert re.search(r"retransmission +380 k +380 k ", text)
+    assert re.search(r"tool-output reparsing +710 k +110 k ", text)
+    assert re.search(r"stale history +930 k +80.0 k ", text)
+    codes = re.findall(r"^   (CL\d+) ", text, re.M)
+    assert codes == ["CL101", "CL202", "CL109", "CL103", "CL104", "CL901"]
+    assert "4 more: -v" in text
+    assert re.search(r"CL202 +src/app.py is read 6 times +7 +<= 90.0 k ", text)
+    assert "<= changes what the model sees: an upper bound" in text
+    assert re.search(r"CL109 +history replaced by a summary \(legitimate\) +7 +- ", text)
+    assert "r12, system[0].text, char 214" in text
+    assert re.search(r"all together +430 k ", text)
+    assert re.search(r"those that leave what the model sees as it is +395 k ", text)
+    assert re.search(r"what if: CL101, CL103 +391 k ", text)
+    assert "CL108" in show(builders.wasteful(), verbose=True)
+
+
+def test_no_waste_is_said_to_be_none() -> None:
+    none = msgspec.structs.replace(
+        append_only(), buckets={"retransmission": Bucket(carried_tokens=0, computed_tokens=0, held_tokens=0)}
+    )
+    assert "WASTE   none" in show(none)
+    assert "OPPORTUNITIES" not in show(none)
+
+
+def test_the_table_of_breaks_gives_way_to_findings() -> None:
+    """Both on one screen would tell the same twice."""
+    assert "at token" in show(builders.session())
+    assert "at token" not in show(builders.wasteful())
+    assert "7 of 83 prompts do not extend the one before" in show(builders.wasteful())
+    assert "at token" in show(builders.wasteful(), verbose=True)

@@ -13,10 +13,12 @@ from cachelens.report.terminal.screen import Page
 
 if TYPE_CHECKING:
     from cachelens.model.grid import Grid
+    from cachelens.model.inspection import Inspection
     from cachelens.model.result import Curve, Result
 
-#: What can be rendered: `result` an analysis, `curve` the hit rate over cache sizes, `grid` many caches.
-DocumentKind = Literal["result", "curve", "grid"]
+#: What can be rendered: `result` an analysis, `curve` the hit rate over cache sizes, `grid` many caches,
+#: `inspection` one request.
+DocumentKind = Literal["result", "curve", "grid", "inspection"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,6 @@ class Renderer(Protocol):
     documents: frozenset[DocumentKind]
     binary: bool
 
-    def render(self, document: Result | Curve | Grid, options: RenderOptions) -> bytes:
+    def render(self, document: Result | Curve | Grid | Inspection, options: RenderOptions) -> bytes:
         """The output. The same document and options give the same bytes."""
         ...

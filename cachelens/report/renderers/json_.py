@@ -8,6 +8,7 @@ from cachelens.report.renderers.base import DocumentKind, RenderOptions
 
 if TYPE_CHECKING:
     from cachelens.model.grid import Grid
+    from cachelens.model.inspection import Inspection
     from cachelens.model.result import Curve, Result
 
 
@@ -16,10 +17,10 @@ class Json:
 
     name = "json"
     suffixes = (".json",)
-    documents: frozenset[DocumentKind] = frozenset({"result", "curve", "grid"})
+    documents: frozenset[DocumentKind] = frozenset({"result", "curve", "grid", "inspection"})
     binary = False
 
-    def render(self, document: Result | Curve | Grid, options: RenderOptions) -> bytes:
+    def render(self, document: Result | Curve | Grid | Inspection, options: RenderOptions) -> bytes:
         """Indented UTF-8 JSON with a final newline; `options` change nothing."""
         from cachelens.model.result import encode
 

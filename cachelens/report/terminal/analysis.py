@@ -1,4 +1,4 @@
-"""The first screen of an analysis. In: a `Result`. Out: at most 40 lines, whatever the number of requests."""
+"""The first screen of an analysis. In: a `Result`. Out: at most 60 lines, whatever the number of requests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from cachelens.report.terminal.bar import bar
 from cachelens.report.terminal.columns import table
 from cachelens.report.terminal.heading import cache_model, headline, remarks, sentences
 from cachelens.report.terminal.screen import Line, Page, Span, pack
+from cachelens.report.terminal.waste import FINDINGS, FINDINGS_VERBOSE, opportunities, waste
 from cachelens.report.units import count, exact, factor, money, percent, plural, points, share
 from cachelens.report.untrusted import clean
 
 #: Breaks shown, and shown with `--verbose`.
-BREAKS = 5
+BREAKS = 3
 BREAKS_VERBOSE = 25
 _LABEL = 20
 _FIGURE = 8
@@ -22,13 +23,16 @@ _HEADER = ("request", "lost", "at token", "edit", "part", "where")
 
 
 def analysis(result: Result, page: Page, breaks: int = BREAKS) -> list[Line]:
-    """The screen: what was read, where the tokens went, the worst `breaks`, what was left out."""
+    """The screen: what was read, where the tokens went, waste and remedies, the worst `breaks`, what was left out."""
     blank: Line = []
     lines = headline(result.cachelens, result.trace, cache_model(result.engine), page)
     lines += [blank, *_totals(result, page), *bar(result.totals.outcomes, page)]
-    lines += [*_reported(result, page), blank, *_breaks(result, page, breaks), *_lineages(result, page)]
+    verbose = breaks > BREAKS
+    lines += [*_reported(result, page), blank, *waste(result, page)]
+    lines += opportunities(result, page, FINDINGS_VERBOSE if verbose else FINDINGS)
+    lines += [blank, *_breaks(result, page, breaks), *_lineages(result, page)]
     lines += _layouts(result, page)
-    closing = [*remarks(result.trace, page), *_engine_remarks(result, page, breaks > BREAKS)]
+    closing = [*remarks(result.trace, page), *_engine_remarks(result, page, verbose)]
     return [*lines, blank, *closing] if closing else lines
 
 
@@ -110,7 +114,11 @@ def _breaks(result: Result, page: Page, limit: int) -> list[Line]:
         [title, Span(f"   {exact(len(found))} of {exact(continued)} prompts do not extend the one before")],
         [Span(f"{count(sum(item.lost_tokens for item in found.values()))} tokens lost by it")],
     ]
-    worst = [name for name in result.worst_breaks if name in found][:limit]
+    told = any(finding.verdict != "diagnostic" for finding in result.findings)
+    # Findings tell the same by cause.
+    worst = (
+        [] if told and limit <= BREAKS else [name for name in result.worst_breaks if name in found][:limit]
+    )
     lines: list[Line] = list(pack(chunks, page.width, indent=3))
     if not worst:
         return lines

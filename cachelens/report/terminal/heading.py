@@ -98,7 +98,7 @@ def sentences(label: str, said: Sequence[str], page: Page) -> list[Line]:
     head = f" {label}: "
     for sentence in said:
         text = clean(sentence, 6 * page.width, ascii_only=page.ascii_only)
-        for at, part in enumerate(_wrap(text, page.width - len(head) - 1, page)):
+        for at, part in enumerate(wrap(text, page.width - len(head) - 1, page)):
             lines.append([Span(head if at == 0 else " " * len(head), "dim"), Span(part)])
     return lines
 
@@ -107,14 +107,14 @@ def _notes(trace: TraceFacts, page: Page) -> list[Line]:
     lines: list[Line] = []
     for note in trace.notes[:_NOTES]:
         text = clean(note, 3 * page.width, ascii_only=page.ascii_only)
-        for at, part in enumerate(_wrap(text, page.width - 8, page)):
+        for at, part in enumerate(wrap(text, page.width - 8, page)):
             lines.append([Span(" note: " if at == 0 else "       "), Span(part)])
     if len(lines) > _NOTE_LINES or len(trace.notes) > _NOTES:
         lines = [*lines[:_NOTE_LINES], [Span(" more notes: --format json", "dim")]]
     return lines
 
 
-def _wrap(text: str, room: int, page: Page) -> list[str]:
+def wrap(text: str, room: int, page: Page) -> list[str]:
     """`text` in lines of at most `room` cells, broken at spaces."""
     lines: list[str] = []
     for word in text.split(" "):

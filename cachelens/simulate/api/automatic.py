@@ -29,13 +29,52 @@ def automatic_hits(
     `idle_s` is how long a prefix of a request lives after its last use by one with the same number; None, or
     a trace without times: for good. Requests of different `scope` share nothing.
     """
-    order = work.order.tolist()
-    hits = np.zeros(len(work), dtype=np.int64)
+    hits = _longest(work, increment, idle_s, scope)
+    hits[hits < np.array(minimum, dtype=np.int64)] = 0
+    return hits
+
+
+def automatic_idle_us(
+    work: Workload,
+    increment: int,
+    minimum: Sequence[int],
+    idle_s: Sequence[int] | None,
+    scope: Sequence[int] | None = None,
+) -> Int64:
+    """How long ago what has expired was last used: microseconds from start to start, -1 where expiry lost nothing.
+
+    Arguments as for `automatic_hits`. It is about the first increment that was not alive.
+    """
+    idle_us = np.full(len(work), -1, dtype=np.int64)
+    if idle_s is None or work.start_us is None:
+        return idle_us
+    least = np.array(minimum, dtype=np.int64)
+    alive = _longest(work, increment, idle_s, scope)
+    ever = _longest(work, increment, None, scope)
+    lost = np.where(alive < least, 0, alive) < np.where(ever < least, 0, ever)
+    for chosen in _by_scope(work, scope):
+        runs = _runs(work, chosen, chosen, increment)
+        depth = alive[chosen][runs.request]
+        row = np.flatnonzero((runs.lo <= depth) & (depth < runs.hi) & lost[chosen][runs.request])
+        asker, last = chosen[runs.request[row]], chosen[runs.last_request[row]]
+        idle_us[asker] = work.start_us[asker] - work.start_us[last]
+    return idle_us
+
+
+def _by_scope(work: Workload, scope: Sequence[int] | None) -> list[Int64]:
+    """The requests of `work.order` that may share something."""
     scopes: dict[int, list[int]] = {}
-    for request in order:
+    for request in work.order.tolist():
         scopes.setdefault(scope[request] if scope is not None else 0, []).append(request)
-    for requests in scopes.values():
-        chosen = np.array(requests, dtype=np.int64)
+    return [np.array(requests, dtype=np.int64) for requests in scopes.values()]
+
+
+def _longest(
+    work: Workload, increment: int, idle_s: Sequence[int] | None, scope: Sequence[int] | None
+) -> Int64:
+    """Tokens that each request shares with what is alive, however short."""
+    hits = np.zeros(len(work), dtype=np.int64)
+    for chosen in _by_scope(work, scope):
         lives = {0: chosen}
         if idle_s is not None and work.start_us is not None:
             idle = np.array(idle_s, dtype=np.int64)[chosen]
@@ -43,7 +82,6 @@ def automatic_hits(
         for idle_time, writers in lives.items():
             found = _hits(work, chosen, writers, increment, None if idle_s is None else idle_time)
             hits[chosen] = np.maximum(hits[chosen], found)
-    hits[hits < np.array(minimum, dtype=np.int64)] = 0
     return hits
 
 

@@ -54,11 +54,21 @@ class Rules:
 
 
 class Marked:
-    """One replay. `replay` gives tokens read and written; `notes` what captured markers had wrong."""
+    """One replay. `replay` gives tokens read and written; `notes` what captured markers had wrong.
+
+    `explain`: `replay` also says how long ago what has expired was used.
+    """
 
     def __init__(
-        self, work: Workload, places: Places, scopes: Scopes, moments: Moments, rules: Rules
+        self,
+        work: Workload,
+        places: Places,
+        scopes: Scopes,
+        moments: Moments,
+        rules: Rules,
+        explain: bool = False,
     ) -> None:
+        self._idle_us = np.full(len(work), -1, dtype=np.int64) if explain else None
         self._work = work
         self._places = places
         self._scopes = scopes
@@ -87,7 +97,11 @@ class Marked:
                 hit[request] = read
                 short[request], long[request] = self._write(request, points, read)
         return Replay(
-            hit=hit, written_5m=short, written_1h=long if rules.long_s else None, notes=self._notes()
+            hit=hit,
+            written_5m=short,
+            written_1h=long if rules.long_s else None,
+            notes=self._notes(),
+            idle_us=self._idle_us,
         )
 
     def _captured(self, request: int) -> list[tuple[int, int]]:
@@ -142,6 +156,7 @@ class Marked:
         depth = 0
         now = self._moments.start[request]
         early = False
+        idle, expired = -1, 0  # of the deepest prefix that is found expired, and its depth
         places, entries, minimum = self._places, self._entries, self._rules.minimum[request]
         for at in self._searched_from(points):
             for place in self._candidates(request, at):
@@ -152,7 +167,13 @@ class Marked:
                     best, depth = key, places.depth[place]
                     break
                 early = early or entries.alive(key, now)
+                if self._idle_us is not None and places.depth[place] > expired:
+                    since = entries.idle(key, now)
+                    if since >= 0:
+                        idle, expired = since, places.depth[place]
         self._too_early += early
+        if self._idle_us is not None and expired > depth:
+            self._idle_us[request] = idle
         if best >= 0:
             entries.use(best, now, self._moments.ready[request], 0)
         return depth
@@ -281,9 +302,12 @@ def total(replays: Sequence[Replay], notes: Sequence[str]) -> Replay:
         return np.asarray(np.sum(known, axis=0), dtype=np.int64) if known else None
 
     sentences = dict.fromkeys([*notes, *(note for one in replays for note in one.notes)])
+    idle_us = [one.idle_us for one in replays if one.idle_us is not None]
     return Replay(
         hit=np.asarray(np.sum([one.hit for one in replays], axis=0), dtype=np.int64),
         written_5m=added([one.written_5m for one in replays]),
         written_1h=added([one.written_1h for one in replays]),
         notes=tuple(sentences),
+        # -1 in all replays but the one that has the request.
+        idle_us=np.asarray(np.max(idle_us, axis=0), dtype=np.int64) if idle_us else None,
     )

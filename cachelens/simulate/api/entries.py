@@ -5,6 +5,16 @@ Nothing is evicted: providers publish lifetimes, no capacities.
 
 from __future__ import annotations
 
+import numpy as np
+
+from cachelens.model.trace import Int64
+from cachelens.simulate.workload import Workload
+
+
+def no_idle(work: Workload, explain: bool) -> Int64 | None:
+    """`Replay.idle_us` where nothing has expired, if it is asked for."""
+    return np.full(len(work), -1, dtype=np.int64) if explain else None
+
 
 class Entries:
     """Prefixes that were written, by number. `expires` False: an entry once written stays.
@@ -31,6 +41,13 @@ class Entries:
     def readable(self, key: int, now: int) -> bool:
         """Whether a request that starts `now` is served from the entry."""
         return self.alive(key, now) and self._ready[key] <= now
+
+    def idle(self, key: int, now: int) -> int:
+        """How long ago an entry that has expired was last used, by the start of that request; -1 if it has not."""
+        due = self._due.get(key)
+        if due is None or self.alive(key, now):
+            return -1
+        return now - due + self._ttl[key]
 
     def use(self, key: int, now: int, ready: int, ttl: int) -> None:
         """A request that starts `now` reads or writes the prefix; its response begins at `ready`.

@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 import numpy as np
 
 from cachelens.simulate.api.breakpoints import Marked, Rules, total
+from cachelens.simulate.api.entries import no_idle
 from cachelens.simulate.api.moments import Moments, moments
 from cachelens.simulate.api.places import Places, places
 from cachelens.simulate.api.rules import Lookup
@@ -58,6 +59,7 @@ class MarkedEngine(ABC, Generic[MarksT]):
         self._options: MarksT = engine_options(self.Options, setup, self.facts)
         require_unsized(setup, self.facts)
         self._work = workload
+        self._explain = setup.explain
         self._moments = moments(workload, setup.concurrent)
         self._lookup = Lookup(self.facts.name, models_of(workload, self._options.model))
 
@@ -85,11 +87,13 @@ class MarkedByModel(MarkedEngine[TtlOptions]):
             kinds.setdefault(lookup.text("lifetimes_s", request), []).append(request)
         where = places(work)
         replays = [
-            marked_replay(work, requests, where, Scopes(work), self._moments, lookup, options, lifetimes)
+            marked_replay(
+                work, requests, where, Scopes(work), self._moments, lookup, options, lifetimes, self._explain
+            )
             for lifetimes, requests in kinds.items()
         ]
         if not replays:
-            return Replay(hit=work.spread(work.order))
+            return Replay(hit=work.spread(work.order), idle_us=no_idle(work, self._explain))
         return total(replays, (*self._moments.notes, *lookup.notes))
 
 
@@ -102,8 +106,9 @@ def marked_replay(
     lookup: Lookup,
     options: TtlOptions,
     lifetimes: str,
+    explain: bool = False,
 ) -> Replay:
-    """One replay of `requests` after the rules of `lookup`."""
+    """One replay of `requests` after the rules of `lookup`; `explain` as in `Marked`."""
     minimum = lookup.numbers("minimum_tokens") if options.minimum is None else [options.minimum] * len(work)
     lifetimes_s = tuple(int(one) for one in lifetimes.split())
     rules = Rules(
@@ -116,6 +121,5 @@ def marked_replay(
         expires=options.expiry,
         long_s=HOUR_S if max(lifetimes_s) >= HOUR_S or options.ttl == "1h" else 0,
     )
-    return Marked(
-        replace(work, order=np.array(requests, dtype=np.int64)), where, scopes, times, rules
-    ).replay()
+    part = replace(work, order=np.array(requests, dtype=np.int64))
+    return Marked(part, where, scopes, times, rules, explain).replay()

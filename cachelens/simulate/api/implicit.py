@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from cachelens.model.trace import Int64
-from cachelens.simulate.api.automatic import automatic_hits
+from cachelens.simulate.api.automatic import automatic_hits, automatic_idle_us
 from cachelens.simulate.api.moments import UNTIMED
 from cachelens.simulate.api.rules import Lookup
 from cachelens.simulate.api.setup import models_of, require_unsized, without
@@ -39,6 +41,7 @@ class AutomaticEngine:
         self._options = engine_options(AutomaticOptions, setup, self.facts)
         require_unsized(setup, self.facts)
         self._work = workload
+        self._explain = setup.explain
         self._lookup = Lookup(self.facts.name, models_of(workload, self._options.model))
 
     @classmethod
@@ -49,14 +52,14 @@ class AutomaticEngine:
 
     def replay(self) -> Replay:
         """Tokens read by each request."""
-        idle = self._options.ttl_s
-        hit = automatic_hits(
-            self._work,
-            self._increment(),
-            self._minimum(),
-            None if idle is None else [idle] * len(self._work),
-        )
-        return Replay(hit=self._served(hit), notes=self._notes())
+        work, increment, minimum = self._work, self._increment(), self._minimum()
+        idle_s = None if self._options.ttl_s is None else [self._options.ttl_s] * len(work)
+        hit = self._served(automatic_hits(work, increment, minimum, idle_s))
+        idle_us = None
+        if self._explain:
+            idle_us = automatic_idle_us(work, increment, minimum, idle_s)
+            idle_us[self._served(np.ones_like(hit)) == 0] = -1
+        return Replay(hit=hit, notes=self._notes(), idle_us=idle_us)
 
     def _increment(self) -> int:
         return self._lookup.number("increment")

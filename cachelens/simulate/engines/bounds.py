@@ -16,8 +16,10 @@ from cachelens.errors import UsageError
 from cachelens.model.trace import Int64
 from cachelens.prefix.minimum import min_hits
 from cachelens.prefix.queries import hits_at
+from cachelens.prefix.runs import ReuseRuns
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
 from cachelens.simulate.options import chosen, engine_options, unbounded
+from cachelens.simulate.stack import stack_evictors
 from cachelens.simulate.workload import Workload
 
 _THEORY = Source(
@@ -57,6 +59,11 @@ class _Bound:
     def relaxed(cls, setup: Setup) -> tuple[tuple[str, Setup], ...]:
         """Without a bound of capacity."""
         return unbounded(setup)
+
+    @property
+    def runs(self) -> ReuseRuns:
+        """The reuse runs that all its figures are read off."""
+        return self._runs
 
     def _at(self, capacity: int | None) -> Int64:
         """Hits under LRU; `capacity` None: unlimited."""
@@ -141,4 +148,18 @@ class Lru(_Bound):
             below = self._at(capacity)
             tiers[tier.name] = below - held
             held = below
-        return Replay(hit=held, tiers=tiers)
+        return Replay(
+            hit=held, tiers=tiers, evictor=self._evictors(capacity) if self._setup.explain else None
+        )
+
+    def _evictors(self, capacity: int | None) -> Int64:
+        """`capacity`: of all tiers together."""
+        work, keeps = self._work, self._keeps_output
+        found = np.full(len(work), -1, dtype=np.int64)
+        if capacity is None or not len(work.order):
+            return found
+        ends = work.kept_tokens if keeps else work.prompt_tokens
+        by = stack_evictors(self._runs, work.touched_runs(self._page, keeps), ends[work.order], capacity)
+        some = by >= 0
+        found[work.order[some]] = work.order[by[some]]
+        return found

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cachelens.simulate.api.entries import Entries
+from cachelens.simulate.api.entries import Entries, no_idle
 from cachelens.simulate.api.moments import moments
 from cachelens.simulate.api.setup import require_unsized, without
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
@@ -63,6 +63,7 @@ class Deepseek:
         self._moments = moments(workload, setup.concurrent)
         self._ttl_us = None if options.ttl_s is None else options.ttl_s * 1_000_000
         self._concurrent = setup.concurrent
+        self._explain = setup.explain
 
     @classmethod
     def relaxed(cls, setup: Setup) -> tuple[tuple[str, Setup], ...]:
@@ -82,6 +83,7 @@ class Deepseek:
         units = Entries(self._ttl_us is not None and times.timed)
         ttl = self._ttl_us or 0
         hit = np.zeros(len(work), dtype=np.int64)
+        idle_us = no_idle(work, self._explain)
         for request in work.order.tolist():
             now, ready = times.start[request], times.ready[request]
             common = -1
@@ -94,6 +96,8 @@ class Deepseek:
                     hit[request] = end[at]
                     units.use(at, now, ready, ttl)
                     break
+                if idle_us is not None and idle_us[request] < 0:
+                    idle_us[request] = units.idle(at, now)
                 at = parent[at]
             if common >= 0:
                 units.use(common, now, ready, ttl)
@@ -102,7 +106,7 @@ class Deepseek:
             if kept[request] != prompt[request]:
                 units.use(kept[request], now, ended[request], ttl)
         silent = not times.timed and self._ttl_us is None
-        return Replay(hit=hit, notes=() if silent else times.notes)
+        return Replay(hit=hit, notes=() if silent else times.notes, idle_us=idle_us)
 
     def _ended(self) -> list[int]:
         """When the answer of each request is complete, or begins where its end is not known."""

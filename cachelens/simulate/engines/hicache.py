@@ -85,7 +85,8 @@ class Hicache(sglang.Sglang):
             host = int(self._pages * self._page * options.ratio) // self._page + 1
         self._name = setup.tiers[0].name if setup.tiers else "host"
         self._threshold = max(1, options.load_back_threshold)
-        self._tiered = HostTree(self._page, self._policy, host, WritePolicy(options.write_policy))
+        writes = WritePolicy(options.write_policy)
+        self._tiered = HostTree(self._page, self._policy, host, writes, self._losses)
         self.tree = self._tiered
         self._loaded = np.zeros(len(workload), dtype=np.int64)
 

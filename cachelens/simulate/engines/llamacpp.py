@@ -17,6 +17,7 @@ from cachelens.errors import UsageError
 from cachelens.prefix.paths import Ranges, common_pages
 from cachelens.simulate.capacity import LARGEST
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
+from cachelens.simulate.losses import Losses
 from cachelens.simulate.options import chosen, engine_options
 from cachelens.simulate.serve import serve
 from cachelens.simulate.workload import Workload
@@ -73,10 +74,14 @@ class _Slot:
 
 
 class _PromptCache:
-    """Sequences in RAM, oldest first, together at most `limit` tokens. `dropped` tokens had to go so far."""
+    """Sequences in RAM, oldest first, together at most `limit` tokens. `dropped` tokens had to go so far.
 
-    def __init__(self, limit: int, entries: list[_Text] | None = None) -> None:
+    `losses`, if given, is told which.
+    """
+
+    def __init__(self, limit: int, entries: list[_Text] | None = None, losses: Losses | None = None) -> None:
         self.limit = limit
+        self._losses = losses
         self.entries = entries or []
         self.dropped = 0
 
@@ -93,6 +98,8 @@ class _PromptCache:
             oldest = self.entries.pop(0)
             held -= oldest.tokens
             self.dropped += oldest.tokens
+            if self._losses is not None:
+                self._losses.lose(oldest.ranges, 0, oldest.tokens)
         self.entries.append(text)
         return True
 
@@ -168,7 +175,8 @@ class Llamacpp:
         self.slots = [_Slot() for _ in range(options.slots)]
         ram = setup.tiers[0].capacity_tokens if setup.tiers else 0
         self._tier = setup.tiers[0].name if setup.tiers else None
-        self.ram = _PromptCache(ram) if ram else None
+        self._losses = Losses(len(workload)) if setup.explain else None
+        self.ram = _PromptCache(ram, losses=self._losses) if ram else None
         self._cache_idle = options.cache_idle_slots and self.ram is not None
         self._clear_idle = self._cache_idle and options.unified
         self._paths = workload.paths(1)
@@ -195,6 +203,8 @@ class Llamacpp:
     def replay(self) -> Replay:
         """Tokens served to each request, and how many of them came out of RAM."""
         replay = serve(self._work, self, self._concurrent)
+        if self._losses is not None:
+            replay = replace(replay, evictor=self._losses.evictors())
         notes = list(replay.notes)
         if self.ram is None:
             notes.append(_NO_RAM)
@@ -241,13 +251,16 @@ class Llamacpp:
         slot, update = self._choose(prompt)
         if slot is None:
             return None
+        if self._losses is not None:
+            self._losses.serving = request
         saved = loaded = False
         if update and self.ram is not None:
             saved = not slot.text.tokens or self.ram.save(slot.text)
             loaded = self._load(slot, prompt, saved)
         hit = self._reused(slot.text, prompt)
+        self._miss(prompt, hit)
         if loaded or not saved:
-            self._lost += slot.text.tokens - hit
+            self._lose(slot.text, hit)
         if loaded:
             self._from_ram[request] = hit
         slot.text = prompt
@@ -302,7 +315,7 @@ class Llamacpp:
         if entry is None:
             return False
         if not saved:
-            self._lost += slot.text.tokens
+            self._lose(slot.text)
         if self._restorable(slot, ram.entries[entry]):
             slot.text = ram.entries.pop(entry)
             return True
@@ -336,7 +349,8 @@ class Llamacpp:
             if slot.request is None and slot.text.tokens:
                 saved = self.ram.save(slot.text)
                 if self._clear_idle:
-                    self._lost += 0 if saved else slot.text.tokens
+                    if not saved:
+                        self._lose(slot.text)
                     slot.text = _EMPTY
 
     def _make_room(self) -> None:
@@ -347,5 +361,21 @@ class Llamacpp:
             if self._held() <= self._pool:
                 return
             if slot.request is None:
-                self._lost += slot.text.tokens
+                self._lose(slot.text)
                 slot.text = _EMPTY
+
+    def _lose(self, text: _Text, kept: int = 0) -> None:
+        """What comes after the first `kept` tokens of a slot's text is lost, unless some other place has it."""
+        self._lost += text.tokens - kept
+        if self._losses is not None:
+            self._losses.lose(text.ranges, kept, text.tokens)
+
+    def _miss(self, prompt: _Text, hit: int) -> None:
+        """A request is not served what comes after its first `hit` tokens; was it lost, or is it in another place?"""
+        if self._losses is None or hit >= prompt.tokens - 1:
+            return
+        held = [slot.text for slot in self.slots]
+        if self.ram is not None:
+            held += self.ram.entries
+        if all(_common(text, prompt) <= hit for text in held):
+            self._losses.miss(prompt.ranges, hit)

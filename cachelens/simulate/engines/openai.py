@@ -13,8 +13,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from cachelens.simulate.api.automatic import automatic_hits
+from cachelens.simulate.api.automatic import automatic_hits, automatic_idle_us
 from cachelens.simulate.api.breakpoints import Marked, Rules, total
+from cachelens.simulate.api.entries import no_idle
 from cachelens.simulate.api.explicit import MarkedEngine, MarkOptions
 from cachelens.simulate.api.places import places
 from cachelens.simulate.api.scopes import Scopes
@@ -99,14 +100,15 @@ class Openai(MarkedEngine[Options]):
                 replays.append(self._marked(part, minimum, scopes))
                 notes += self._moments.notes
         if not replays:
-            return Replay(hit=work.spread(work.order))
+            return Replay(hit=work.spread(work.order), idle_us=no_idle(work, self._explain))
         return total(replays, (*notes, *lookup.notes))
 
     def _automatic(self, work: Workload, increment: int, minimum: Sequence[int], scopes: Scopes) -> Replay:
-        hit = automatic_hits(
-            work, increment, minimum, self._idle_s() if self._options.expiry else None, scopes.of[0]
+        idle_s, scope = self._idle_s() if self._options.expiry else None, scopes.of[0]
+        return Replay(
+            hit=automatic_hits(work, increment, minimum, idle_s, scope),
+            idle_us=automatic_idle_us(work, increment, minimum, idle_s, scope) if self._explain else None,
         )
-        return Replay(hit=hit)
 
     def _idle_s(self) -> list[int]:
         """How long what each request leaves in memory lives after its last use."""
@@ -128,4 +130,4 @@ class Openai(MarkedEngine[Options]):
             everywhere=options.marks == "everywhere",
             expires=options.expiry,
         )
-        return Marked(work, places(work), scopes, self._moments, rules).replay()
+        return Marked(work, places(work), scopes, self._moments, rules, self._explain).replay()

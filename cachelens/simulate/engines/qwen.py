@@ -12,6 +12,7 @@ import numpy as np
 
 from cachelens.simulate.api.automatic import automatic_hits
 from cachelens.simulate.api.breakpoints import total
+from cachelens.simulate.api.entries import no_idle
 from cachelens.simulate.api.explicit import MarkedEngine, TtlOptions, marked_replay
 from cachelens.simulate.api.places import places
 from cachelens.simulate.api.scopes import Scopes
@@ -62,7 +63,17 @@ class Qwen(MarkedEngine[TtlOptions]):
         if explicit:
             lifetimes = lookup.text("lifetimes_s", explicit[0])
             replays.append(
-                marked_replay(work, explicit, where, Scopes(work), self._moments, lookup, options, lifetimes)
+                marked_replay(
+                    work,
+                    explicit,
+                    where,
+                    Scopes(work),
+                    self._moments,
+                    lookup,
+                    options,
+                    lifetimes,
+                    self._explain,
+                )
             )
         if implicit or not explicit:
             minimum = (
@@ -70,7 +81,6 @@ class Qwen(MarkedEngine[TtlOptions]):
                 if options.minimum is None
                 else [options.minimum] * len(work)
             )
-            replays.append(
-                Replay(hit=automatic_hits(work.only(np.array(implicit, dtype=np.int64)), 1, minimum, None))
-            )
+            hit = automatic_hits(work.only(np.array(implicit, dtype=np.int64)), 1, minimum, None)
+            replays.append(Replay(hit=hit, idle_us=no_idle(work, self._explain)))
         return total(replays, (*notes, *lookup.notes))

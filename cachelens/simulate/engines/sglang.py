@@ -8,11 +8,12 @@ the request ends, without its last token, whose KV was never computed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from cachelens.prefix.paths import Ranges
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
+from cachelens.simulate.losses import Losses
 from cachelens.simulate.options import chosen, engine_options, unbounded
 from cachelens.simulate.policies import POLICIES
 from cachelens.simulate.policies.base import Policy, PolicyOptions
@@ -86,7 +87,8 @@ class Sglang:
             options.protected_threshold, options.tlru_threshold, options.tlru_next_prompt
         )
         self._policy: Policy = POLICIES.load(policy_name)(parameters)
-        self.tree = RadixTree(page, self._policy, split_is_new=options.tree == "classic")
+        self._losses = Losses(len(workload)) if setup.explain else None
+        self.tree = RadixTree(page, self._policy, options.tree == "classic", self._losses)
         self._paths = workload.paths(page)
         self._prompt: list[int] = workload.prompt_tokens.tolist()
         self._kept: list[int] = workload.kept_tokens.tolist()
@@ -102,7 +104,8 @@ class Sglang:
 
     def replay(self) -> Replay:
         """Tokens served to each request."""
-        return serve(self._work, self, self._concurrent)
+        replay = serve(self._work, self, self._concurrent)
+        return replay if self._losses is None else replace(replay, evictor=self._losses.evictors())
 
     @property
     def evicted_tokens(self) -> int:
@@ -131,7 +134,11 @@ class Sglang:
         tree, page = self.tree, self._page
         ranges = self._ranges(request)
         prompt, kept = self._prompt[request], self._kept[request]
+        if self._losses is not None:
+            self._losses.serving = request
         node = self._present(request, self._match(request, ranges))
+        if self._losses is not None and node.end < (prompt - 1) // page:
+            self._losses.miss(ranges, node.end)
         tree.lock(node)
         run = self._running[request] = _Running(ranges, node, own=0, counted=0)
         hit = node.end * page
@@ -151,6 +158,8 @@ class Sglang:
 
     def finish(self, request: int) -> None:
         """Room for what was generated, which is then published; unlock."""
+        if self._losses is not None:
+            self._losses.serving = request
         run = self._running[request]
         page, prompt, kept = self._page, self._prompt[request], self._kept[request]
         priority = self._priority[request]

@@ -15,6 +15,7 @@ import numpy as np
 from cachelens.errors import UsageError
 from cachelens.simulate.block_tree import DEFAULT_PRIORITY, Block, BlockTree, Keys
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
+from cachelens.simulate.losses import Losses
 from cachelens.simulate.options import chosen, engine_options, unbounded
 from cachelens.simulate.serve import serve
 from cachelens.simulate.workload import Workload
@@ -90,12 +91,14 @@ class TensorrtLlm:
         self._page = page
         self._blocks = None if setup.capacity_tokens is None else setup.capacity_tokens // page
         self._tier = setup.tiers[0].name if setup.tiers else None
+        self._losses = Losses(len(workload)) if setup.explain else None
         self.tree = BlockTree(
             self._blocks,
             setup.tiers[0].capacity_tokens // page if setup.tiers else 0,
             partial=options.partial_reuse,
             copy=options.copy_on_partial_reuse,
             offload_priority=options.secondary_offload_min_priority,
+            losses=self._losses,
         )
         self._paths = workload.paths(1)
         self._nodes: list[int] = workload.kept.tolist()
@@ -121,6 +124,8 @@ class TensorrtLlm:
     def replay(self) -> Replay:
         """Tokens served to each request, and how many of them were on the host."""
         replay = serve(self._work, self, self._concurrent)
+        if self._losses is not None:
+            replay = replace(replay, evictor=self._losses.evictors())
         return replay if self._tier is None else replace(replay, tiers={self._tier: self._from_host})
 
     @property
@@ -151,6 +156,8 @@ class TensorrtLlm:
         if not self._has_room(request, keys):
             return None
         tree, page, asked = self.tree, self._page, self._asked[request]
+        if self._losses is not None:
+            self._losses.serving = request
         run = self._running[request] = _Running([], 0)
         full = (self._prompt[request] - 1) // page
         hit = 0
@@ -167,7 +174,11 @@ class TensorrtLlm:
                     run.blocks.append(tree.claim(whole, asked))
                     run.known += 1
                     continue
-            match = tree.match(keys.key(number), page) if searching and told else None
+            match = None
+            if searching and told:
+                key = keys.key(number)
+                match = tree.match(key, page)
+                tree.miss(key, 0 if match is None else match.tokens)
             if match is None:
                 searching = False
                 block = tree.allocate(DEFAULT_PRIORITY if asked is None else asked, filled=told)
@@ -185,6 +196,8 @@ class TensorrtLlm:
     def finish(self, request: int) -> None:
         """Blocks for what was generated; all that was computed is stored, a last block in part as well."""
         run = self._running.pop(request)
+        if self._losses is not None:
+            self._losses.serving = request
         while len(run.blocks) < self._need(request):
             block = self.tree.allocate(self._decode, filled=None)
             block.refs = 1

@@ -8,7 +8,7 @@ their hash only when the block is needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from cachelens.model.trace import Int64
 from cachelens.prefix.paths import page_ids
 from cachelens.simulate.block_pool import BlockPool
 from cachelens.simulate.engine import Facts, Replay, Setup, Source
+from cachelens.simulate.losses import Latest, Turns
 from cachelens.simulate.options import chosen, engine_options, unbounded
 from cachelens.simulate.serve import serve
 from cachelens.simulate.workload import Workload
@@ -59,7 +60,10 @@ class Vllm:
         self._nodes: list[int] = workload.kept.tolist()
         self._prompt: list[int] = workload.prompt_tokens.tolist()
         self._kept: list[int] = workload.kept_tokens.tolist()
-        self.pool = BlockPool(self._paths, self._nodes, self._blocks)
+        self._turns = Turns(len(workload))
+        self._latest = Latest(self._paths.size, self._turns) if setup.explain else None
+        self._evictor = np.full(len(workload), -1, dtype=np.int64)
+        self.pool = BlockPool(self._paths, self._nodes, self._blocks, self._latest)
         self._running: dict[int, tuple[Int64, Int64]] = {}  # request -> pages of its path, blocks it uses
         self._promised = 0  # blocks that running requests have yet to fill
 
@@ -70,7 +74,8 @@ class Vllm:
 
     def replay(self) -> Replay:
         """Tokens served to each request."""
-        return serve(self._work, self, self._concurrent)
+        replay = serve(self._work, self, self._concurrent)
+        return replay if self._latest is None else replace(replay, evictor=self._evictor)
 
     @property
     def evicted_tokens(self) -> int:
@@ -88,6 +93,7 @@ class Vllm:
     def start(self, request: int) -> int | None:
         """Take what is cached, allocate the rest of the prompt, hash its full blocks."""
         size, pool = self._size, self.pool
+        self._turns.begin(request)
         prompt, kept = self._prompt[request], self._kept[request]
         pages = self._path(request)
         found = pool.find(self._usable(request, pages))
@@ -101,11 +107,13 @@ class Vllm:
         used = np.concatenate([found, pool.fill(pages[hit:full])])
         self._promised += later - now
         self._running[request] = (pages, used)
+        self._evictor[request] = self._turns.request(self._lost(request, hit * size))
         return hit * size
 
     def finish(self, request: int) -> None:
         """Allocate and hash what was generated, then free all blocks back to front."""
         size, pool = self._size, self.pool
+        self._turns.begin(request)
         pages, used = self._running.pop(request)
         prompt, kept = self._prompt[request], self._kept[request]
         now, later = -(-prompt // size), -(-kept // size)
@@ -115,6 +123,17 @@ class Vllm:
         if full > len(used):
             used = np.concatenate([used, pool.fill(pages[len(used) : full])])
         pool.release(request, used, later - full)
+
+    def _lost(self, request: int, served: int) -> int:
+        """The stamp at which a request that starts lost token `served` of its prompt, or -1.
+
+        Of one path the deeper blocks are always gone first: what comes after the first missing one is missing.
+        """
+        if self._latest is None:
+            return -1
+        pages = self._usable(request, self._running[request][0])
+        page = served // self._size
+        return int(self._latest.at[pages[page]]) if page < len(pages) else -1
 
     def _path(self, request: int) -> Int64:
         return page_ids(self._paths.ranges(self._nodes[request], self._kept[request] // self._size))

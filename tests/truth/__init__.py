@@ -1,0 +1,1 @@
+"""Sessions with planted waste: what was planted is known to the token, and must be found so."""
