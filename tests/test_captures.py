@@ -98,8 +98,12 @@ def test_append_only_captures_compute_nothing_twice() -> None:
     for capture, (*_, breaks) in EXPECTED.items():
         if not breaks:
             result = analyze(trace_of(capture, CONTAINERS[0]), AnalyzeOptions(engine="ideal"))
-            assert result.totals.outcomes["divergence"] == 0, capture
-            assert result.totals.prefill_amplification == 1.0, capture
+            # Prompts only grow; what was generated may come back other than it was, and is then computed.
+            faithful = all(row.echo is None for row in result.requests)
+            assert (result.totals.outcomes["divergence"] == 0) or not faithful, capture
+            for row in result.requests:
+                assert row.echo is not None or not row.outcomes.get("divergence"), capture
+            assert not faithful or result.totals.prefill_amplification == 1.0, capture
 
 
 def test_one_trace_of_several_files_keeps_them_apart() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,12 @@ from hypothesis import strategies as st
 from cachelens.advise.case import Case
 from cachelens.advise.plan import Plan
 from cachelens.model.findings import Saving
+from cachelens.model.options import AnalyzeOptions
+from cachelens.model.trace import Trace
+from cachelens.pipeline.cases import build_case
 from cachelens.pipeline.savings import Bench, order_of, rewritten
 from cachelens.simulate.workload import workload
-from tests.advise.sessions import case_of
+from tests.advise.sessions import case_of, trace_of
 from tests.truth.plant import CAUSES, never
 from tests.truth.story import Story, put_in, story
 from tests.truth.tables import prompt_ids
@@ -42,8 +47,21 @@ def pair(names: Sequence[str], others: Sequence[str] = ()) -> tuple[list[Story],
 
 
 def undo(case: Case, silent: bool) -> Plan:
-    numbers = frozenset(edit.number for edit in case.past.edits)
+    numbers = frozenset(edit.number for edit in case.past.edits if not edit.sibling)
     return Plan(undo=numbers, silent=numbers if silent else frozenset())
+
+
+@cache
+def traces(name: str) -> tuple[Trace, Trace]:
+    """A session with one cause beside a clean one, and its twin."""
+    planted, twins = pair([name])
+    return trace_of(*planted), trace_of(*twins)
+
+
+def cases(name: str, **options: Any) -> tuple[Case, Case]:
+    """Both under one cache."""
+    one, other = (build_case(trace, AnalyzeOptions(**options))[0] for trace in traces(name))
+    return one, other
 
 
 def computed(case: Case) -> int:
@@ -52,8 +70,7 @@ def computed(case: Case) -> int:
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_the_remedied_trace_is_the_clean_twin_token_by_token(name: str) -> None:
-    planted, twins = pair([name], [name])
-    case, twin = case_of(*planted), case_of(*twins)
+    case, twin = cases(name, engine="ideal")
     made = rewritten(case, undo(case, silent=True))
     assert [prompt_ids(made, at) for at in range(len(made))] == [
         prompt_ids(twin.trace, at) for at in range(len(twin))
@@ -67,9 +84,7 @@ def test_the_remedied_trace_is_the_clean_twin_token_by_token(name: str) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", CAUSES)
 def test_a_silent_remedy_saves_the_difference_to_the_twin(name: str, engine: str) -> None:
-    planted, twins = pair([name])
-    options = {"engine": engine, **ENGINES[engine]}
-    case, twin = case_of(*planted, **options), case_of(*twins, **options)
+    case, twin = cases(name, engine=engine, **ENGINES[engine])
     saving = Bench(case, None).saving(undo(case, silent=True))
     assert saving.computed_tokens == computed(case) - computed(twin)
     assert saving.prompt_tokens == int(case.work.prompt_tokens.sum() - twin.work.prompt_tokens.sum())
@@ -80,7 +95,7 @@ def test_a_silent_remedy_saves_the_difference_to_the_twin(name: str, engine: str
 def test_what_is_not_silent_is_sent_once_and_carried_on(name: str) -> None:
     """Counted on the texts themselves: new tokens of each request are computed once more than in the twin."""
     planted, twins = pair([name])
-    case, twin = case_of(*planted), case_of(*twins)
+    case, twin = cases(name, engine="ideal")
     new = put_in(planted, twins)
     carried, lineage = [0] * len(case), case.trace.predecessor.tolist()
     for at, before in enumerate(lineage):
@@ -91,7 +106,7 @@ def test_what_is_not_silent_is_sent_once_and_carried_on(name: str) -> None:
     assert more.tolist() == new
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(
         st.sampled_from(["nonce", "reorder", "description", "pruned", "respelled", "unfaithful"]), unique=True

@@ -53,13 +53,13 @@ def clearing(case: Case, regions: Sequence[Region]) -> Clearing:
     clear: dict[int, frozenset[int]] = {}
     sums = Effect(0.0, 0, 0, 0)
     for spine in spines:
-        _inherit(case, spine, at)
+        inherited = _inherit(case, spine, at)
         chain = _chain(case, spine)
         items = [row.item for row in spine.rows]
         events = choose(chain, items) if items else []
         found = effect(chain, items, events) if events else Effect(0.0, 0, 0, 0)
-        if not events or (case.prices is None and found.gain < case.thresholds.min_tokens):
-            continue
+        if case.prices is None and found.gain < case.thresholds.min_tokens:
+            events, found = [], Effect(0.0, 0, 0, 0)
         for event in events:
             rows = [
                 row.row
@@ -75,7 +75,7 @@ def clearing(case: Case, regions: Sequence[Region]) -> Clearing:
             sums.gain + found.gain,
             sums.cleared + found.cleared,
             sums.recomputed + found.recomputed,
-            sums.saved + found.saved,
+            sums.saved + found.saved + inherited,
         )
     if clear:
         return Clearing(Plan(clear=clear), _pays(case, len(clear), sums))
@@ -131,14 +131,16 @@ def _fill(case: Case, regions: Sequence[Region], at: dict[int, tuple[_Spine, int
             spine.rows.append(_Row(row, Item(tree.start[row] + framing, tokens, first, last)))
 
 
-def _inherit(case: Case, spine: _Spine, at: dict[int, tuple[_Spine, int]]) -> None:
-    """What was cleared before a chain left another one stays cleared."""
+def _inherit(case: Case, spine: _Spine, at: dict[int, tuple[_Spine, int]]) -> int:
+    """What was cleared before a chain left another one stays cleared; tokens that its requests need not send."""
     before = int(case.trace.predecessor[spine.requests[0]])
     if before < 0:
-        return
+        return 0
     other, step = at[before]
     spine.cleared = {row: -1 for row, cleared in other.cleared.items() if cleared <= step}
+    gone = [row.item for row in spine.rows if row.row in spine.cleared]
     spine.rows = [row for row in spine.rows if row.row not in spine.cleared]
+    return sum(item.tokens * (item.last - item.first) for item in gone)
 
 
 def _chain(case: Case, spine: _Spine) -> Chain:

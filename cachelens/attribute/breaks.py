@@ -44,7 +44,7 @@ def describe(
     content = trace.segments.content
     then = [int(content[row]) for row in prompts.before[before_at:]]
     now = [int(content[row]) for row in prompts.now[at:]]
-    kind = _kind(edit_kind(then, now), prompts.edits)
+    kind = _kind(trace, edit_kind(then, now), prompts)
     gone = kind in ("removed", "truncated") or not now
     row = prompts.before[before_at] if gone else prompts.now[at]
     offset = prompts.shared_tokens - start
@@ -130,16 +130,22 @@ def message_of(path: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _kind(by_contents: str, edits: Sequence[Edit]) -> str:
-    """The kind of the break: that of the first edit, if it is one of these; contents tell the rest."""
-    first = next((edit for edit in edits if not edit.in_reply and edit.kind != "framed"), None)
+def _kind(trace: Trace, by_contents: str, prompts: Prompts) -> str:
+    """The kind of the break: that of the first edit that reaches it, if it is one of these; contents tell the rest.
+
+    Text that is cut into other segments than before is edited, and yet the same tokens.
+    """
+    own = [edit for edit in prompts.edits if not edit.in_reply]
+    size = trace.contents.tokens[trace.segments.content]
+    reaching = (edit for edit in own if edit.depth + int(size[edit.row]) > prompts.shared_tokens)
+    first = next((edit for edit in reaching if edit.kind != "framed"), None)
     if first is None or by_contents == "truncated":
         return by_contents
     if first.kind in ("summarized", "respelled"):
         return first.kind
     if first.kind == "moved":
-        return "moved" if any(edit.kind != "moved" for edit in edits if not edit.in_reply) else "reordered"
-    return by_contents if by_contents == "reordered" or first.kind == "framed" else first.kind
+        return "moved" if any(edit.kind != "moved" for edit in own) else "reordered"
+    return by_contents if by_contents == "reordered" else first.kind
 
 
 def _holding(trace: Trace, rows: Sequence[int], token: int) -> tuple[int, int]:

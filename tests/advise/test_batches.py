@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cachelens.advise.batches import Chain, Event, Item, choose, effect
+from cachelens.advise.batches import Chain, Event, Item, choose, effect, nearest
 
 
 def chain(hits: Sequence[int], read: float = 0.1, kept: float = 1.25, computed: float = 1.0) -> Chain:
@@ -101,3 +101,34 @@ def test_choice_is_never_worse_than_nothing_and_close_to_the_best_of_all_plans(
     assert gain >= 0
     assert gain > 0 or not chosen
     assert gain >= 0.8 * best - 1e-6
+
+
+def test_events_move_and_go_when_a_later_one_serves_better() -> None:
+    prompts = [10, 15, 29, 38, 58, 73, 92, 95]
+    items = [
+        Item(0, 5, 4, 8),
+        Item(6, 1, 1, 8),
+        Item(8, 2, 1, 8),
+        Item(11, 1, 4, 8),
+        Item(16, 2, 2, 8),
+        Item(19, 4, 5, 8),
+    ]
+    own = chain([0, *prompts[:-1]], 0.3, 1.0)
+    # Adding the best event again and again, and changing none, ends at two thirds of this.
+    assert effect(own, items, choose(own, items)).gain >= 10.6 - 1e-9
+
+
+def test_the_nearest_event_is_told_though_it_does_not_pay() -> None:
+    items = [Item(10, 20, 1, 3), Item(40, 5, 1, 3)]
+    own = chain([0, 100, 120], 0.1, 1.25)
+    assert choose(own, items) == []
+    event = nearest(own, items)
+    assert event is not None
+    shares = {
+        depth: effect(own, items, [Event(step, depth)]).saved
+        / effect(own, items, [Event(step, depth)]).recomputed
+        for step in (1,)
+        for depth in (10, 40)
+    }
+    assert event == Event(1, max(shares, key=lambda depth: shares[depth]))
+    assert nearest(own, []) is None

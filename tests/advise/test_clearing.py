@@ -167,6 +167,8 @@ def test_what_was_cleared_before_a_fork_is_not_cleared_again() -> None:
     assert found.plan is not None
     assert len(found.plan.clear) == 1
     fewer = int((case.work.prompt_tokens - workload(rewritten(case, found.plan)).prompt_tokens).sum())
+    said = [int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d", found.break_even)]
+    assert said[-1] == fewer
     # It is gone from both sides.
     size = fewer // (len(case) - 2)
     assert size * (len(case) - 2) == fewer > 250 * (len(case) - 2)

@@ -45,6 +45,7 @@ def parts_of(case: Case) -> dict[tuple[int, int], tuple[Part, ...]]:
     found: dict[tuple[int, int], tuple[Part, ...]] = {}
     for region in case.surplus:
         for start, stop in region.runs:
+            assert start < stop
             for request in case.tree.requests[start:stop].tolist():
                 assert (request, region.row) not in found
                 found[request, region.row] = region.parts
@@ -172,6 +173,19 @@ def test_what_a_copy_of_another_file_relies_on_is_kept_until_that_goes_too() -> 
     assert labels_in_last(two_files(("a", 1))) == {"[text 0]": ["live", "dup_exact"], "[text 1]": ["live"]}
     assert labels_in_last(two_files(("a", 1), ("b", 2)))["[text 0]"] == ["dup_call", "dup_exact"]
     assert labels_in_last(two_files(("b", 2)))["[text 0]"] == ["live", "dup_exact"]
+
+
+def test_what_was_written_echoed_and_read_back_stays_once() -> None:
+    session = Session("back").user("go")
+    session.use("write_file", {"path": "a", "content": _TEXTS[0]}, _TEXTS[0])
+    session.use("read_file", {"path": "a"}, _TEXTS[0])
+    session.ask("done")
+    case = case_of(session)
+    carried = sum(
+        region.tokens for region in case.surplus for start, stop in region.runs if stop == len(case)
+    )
+    text = case.tokens(case.path(len(case) - 1).tolist()[-1])
+    assert carried <= 2 * text
 
 
 def test_where_no_rule_of_its_own_applies_the_sums_are_those_of_the_ledger() -> None:

@@ -109,7 +109,9 @@ def test_another_model_shares_no_cache_and_is_named_as_the_cause() -> None:
     assert found.reusable_tokens == 0
     assert found.break_ is not None
     assert (found.break_.kind, found.break_.path, found.break_.token_offset) == ("model-changed", "model", 0)
-    assert found.break_.lost_tokens == found.outcomes["divergence"] == trace.requests["prompt_tokens"][0]
+    # The prompt, and the reply but for its last token, whose KV was never computed.
+    kept = trace.requests["prompt_tokens"][0] + trace.requests["output_tokens"][0] - 1
+    assert found.break_.lost_tokens == found.outcomes["divergence"] == kept
 
 
 def test_another_salt_is_another_cache_but_no_other_model() -> None:
@@ -139,7 +141,8 @@ def test_lost_tokens_are_those_that_no_earlier_request_could_serve() -> None:
     # The first request's prompt and its reply but for the last token, whose KV was never computed.
     kept = trace.requests["prompt_tokens"][0] + trace.requests["output_tokens"][0] - 1
     assert last.reusable_tokens == kept
-    sent_by_second = trace.requests["prompt_tokens"][1]
+    # So it is with what the second one held.
+    sent_by_second = trace.requests["prompt_tokens"][1] + trace.requests["output_tokens"][1] - 1
     assert last.break_.lost_tokens == sent_by_second - last.reusable_tokens == last.outcomes["divergence"]
     assert last.break_.token_offset == len("....You are agent ")
 

@@ -6,7 +6,7 @@ the analysis finds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tests.advise.sessions import tool, words
@@ -373,3 +373,11 @@ CONTENTS: dict[str, Callable[[], Cause]] = {
     "unused": Unused,
     "unreferenced": Unreferenced,
 }
+
+#: Causes that write the system prompt in ways that do not go together.
+_HEADS = ("clock", "nonce", "directory")
+
+
+def possible(names: Iterable[str]) -> bool:
+    """Whether one session can have all these causes."""
+    return sum(name in _HEADS for name in names) < 2

@@ -55,7 +55,7 @@ class UnstableSerialisation(EditRule):
 
     def claim(self, view: View) -> Claim | None:
         """A segment with other bytes of the same meaning."""
-        if view.edit.kind != "respelled" or view.edit.in_reply or view.kind == "tools":
+        if view.edit.kind != "respelled" or view.edit.in_reply:
             return None
         how = respelling(view.before, view.now)
         return None if how is None else Claim((view.kind, how), silent=True)

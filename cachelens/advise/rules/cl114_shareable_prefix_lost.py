@@ -87,7 +87,7 @@ class ShareablePrefixLost(EditRule):
         kind, what = claims[0].key
         requests = sorted({edit.request for edit in edits})
         firsts = [first for request in requests if (first := _first(case, request)) is not None]
-        tokens = sum(first.after_tokens - _served_behind(case, first) for first in firsts)
+        tokens = sum(_unshared(case, first) for first in firsts)
         further = sorted({str(claim.note) for claim in claims} - {what})
         changes = bool(_CHANGES_INPUT & {str(claim.note) for claim in claims})
         details: dict[str, int | float | str] = {"what": what}
@@ -124,29 +124,25 @@ def _break_even(case: Case, edits: Sequence[Edit]) -> str:
 
 
 def _first(case: Case, request: int) -> Edit | None:
-    """The difference from an earlier first request that no cache gets past, if enough stands behind it.
+    """The first difference from the earlier first request, if enough stands behind it.
 
     A billing line is not looked at: it has a finding of its own.
     """
-    edits = [edit for edit in case.past.sibling_edits[request] if edit.kind != "framed"]
-    passed = [edit.depth for edit in edits if edit.depth <= _reached(case, edit)]
-    for edit in edits:
-        if (passed and edit.depth < passed[-1]) or billing_fields(View(case, edit)):
-            continue
-        return edit if edit.after_tokens >= case.thresholds.shareable_tokens else None
+    for edit in case.past.sibling_edits[request]:
+        if edit.kind != "framed" and not billing_fields(View(case, edit)):
+            return edit if _unshared(case, edit) >= case.thresholds.shareable_tokens else None
     return None
 
 
-def _reached(case: Case, edit: Edit) -> int:
-    """Leading tokens that the later request of an edit shares with the earlier one, or with any other."""
+def _unshared(case: Case, edit: Edit) -> int:
+    """Tokens behind an edit that the earlier request held too and that no request served, at least so many.
+
+    What follows may begin like what was there, or like the prompt of a third request.
+    """
     prompt = case.work.prompt
     shared = case.work.forest.common_depth(int(prompt[edit.before]), int(prompt[edit.request]))
-    return max(shared, int(case.reusable[edit.request]))
-
-
-def _served_behind(case: Case, edit: Edit) -> int:
-    """Tokens behind an edit that are shared all the same, as what follows begins like what was there."""
-    return max(0, _reached(case, edit) - edit.depth)
+    reached = max(shared, int(case.reusable[edit.request]))
+    return edit.after_tokens - max(0, reached - edit.depth)
 
 
 def _what(view: View) -> str | None:

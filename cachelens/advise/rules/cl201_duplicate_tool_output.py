@@ -1,7 +1,7 @@
 """The same tool output stands in a prompt twice.
 
 What it detects
-    Tool outputs that are a copy of one earlier in the same prompt (64 tokens or more), earlier answers to a call
+    Tool outputs of 64 tokens or more that are a copy of one earlier in the same prompt, earlier answers to a call
     that was made again with the same arguments and got another answer, and outputs of which 80 % stand earlier in
     the prompt. One finding per tool and kind. Files that are read again are CL202, failed commands that ran again
     CL205, answers of tools that write or edit files CL206. A file that is much like another one is no copy of it.
@@ -72,7 +72,10 @@ class DuplicateToolOutput:
             action = action_at(case, region.row)
             for label in _FIX:
                 part = region.only([label])
-                if part is not None and not (label == "echo" and (action in WRITES or action == "read")):
+                # What is shorter costs about as much as the note in its place.
+                if part is None or part.tokens < case.thresholds.min_tokens:
+                    continue
+                if not (label == "echo" and (action in WRITES or action == "read")):
                     groups[tool_at(case, region.row), label].append(part)
         for (tool, label), regions in groups.items():
             yield self._candidate(case, tool, label, regions)

@@ -92,7 +92,7 @@ def _churned(case: Case, keys: Sequence[str | None], spoiled: list[int]) -> Cand
     total = -sum(difference(case, request) for request in spoiled)
     return Candidate(
         title=f"the routing key changes within conversations; {len(spoiled):,} of "
-        f"{count(len(changed), 'such request')} got nothing from the cache: {total:,} tokens expected",
+        f"{count(len(changed), 'such request')} got next to nothing from the cache: {total:,} tokens expected",
         group=("key-changed",),
         place=None,
         requests=spoiled,
@@ -126,7 +126,7 @@ def _unexplained(case: Case, spoiled: list[int]) -> Candidate:
     partial = case.trace.requests["partial"].gather(spoiled).is_not_null().any()
     lacking = ", or a change in the part of the prompt that the capture lacks" if partial else ""
     return Candidate(
-        title=f"{count(len(spoiled), 'request')} got nothing from the cache though the prefix had been sent before: "
+        title=f"{count(len(spoiled), 'request')} got next to nothing from the cache though it had been sent before: "
         f"{total:,} tokens expected",
         group=("unexplained",),
         place=None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from cachelens.advise.rules.differing import Hunk, hunks
+from cachelens.advise.rules.differing import hunks
 from cachelens.advise.rules.volatile import pieces_of
 
 DIRECTORY, GIT, TREE, FILES, OPEN_FILES, MAP, PLATFORM, BLOCK = KINDS = (
@@ -106,21 +106,18 @@ def environment_of(before: str, now: str) -> str | None:
     one, other = (text.split("\n") if text else [] for text in (before, now))
     found: str | None = None
     for hunk in hunks(one, other):
-        kinds = _kinds(one, hunk.before_at, hunk.before) + _kinds(other, hunk.now_at, hunk.now)
-        if None in kinds:
-            if not _volatile(hunk):
-                return None
-        elif kinds and found is None:
-            found = kinds[0]
+        then, kinds = _others(one, hunk.before_at, hunk.before)
+        later, more = _others(other, hunk.now_at, hunk.now)
+        if (then or later) and not pieces_of("\n".join(then), "\n".join(later)):
+            return None
+        found = found or next(iter((*kinds, *more)), None)
     return found
 
 
-def _kinds(lines: Sequence[str], start: int, own: Sequence[str]) -> list[str | None]:
-    return [kind_of(lines, at) for at, line in enumerate(own, start) if line.strip()]
-
-
-def _volatile(hunk: Hunk) -> bool:
-    return bool(pieces_of("\n".join(hunk.before), "\n".join(hunk.now)))
+def _others(lines: Sequence[str], start: int, own: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those of the lines `own`, at `start`, that say nothing of an environment, and what the others say."""
+    kinds = {at: kind_of(lines, at) for at, line in enumerate(own, start) if line.strip()}
+    return [lines[at] for at in kinds if kinds[at] is None], [kind for kind in kinds.values() if kind]
 
 
 def kind_of(lines: Sequence[str], at: int) -> str | None:

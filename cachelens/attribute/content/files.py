@@ -269,20 +269,18 @@ def _shown_again(earlier: View, later: View, lines: Range, edits: tuple[Replaced
     that read the same count.
     """
     equal: list[Range] = []
-    compared = 0
+    compared: list[Range] = []
     for line in range(lines[0], lines[1] + 1):
         then, number = earlier.at(line), _now(line, edits)
         now = later.at(number) if number is not None else None
         if then is None or now is None:
             continue
-        compared += 1
+        compared.append((line, line))
         if earlier.page.plain[then].rstrip() == later.page.plain[now].rstrip():
             equal.append((line, line))
-    if not compared or len(equal) < _SAME * compared:
+    if len(equal) < _SAME * len(compared):
         return []
-    if earlier.page.numbered and later.page.numbered:
-        return [lines]
-    return _merged(equal)
+    return _merged(compared if earlier.page.numbered and later.page.numbered else equal)
 
 
 def _merged(ranges: list[Range]) -> list[Range]:

@@ -22,8 +22,8 @@ from cachelens.attribute.content.shingles import UInt64, mixed
 from cachelens.attribute.texts import Decode
 from cachelens.model.trace import Contents, Int64, UInt8, UInt32
 
-#: Tokens looked at together.
-_CHUNK: Final = 1 << 19
+#: Tokens looked at together: few enough for their arrays to stay in a cache of the processor.
+_CHUNK: Final = 1 << 17
 #: Ids at and above this are framing, not vocabulary.
 _VOCABULARY: Final = 1 << 22
 #: Longer words are data.
@@ -71,6 +71,7 @@ def identifiers(
 ) -> Words:
     """The identifiers of the contents `wanted`, which ascend; `escaped` are those that spell their text as in JSON."""
     table = _table(contents.ids, decode)
+    powers = _Powers()
     owners: list[Int64] = []
     hashes: list[UInt64] = []
     offsets = contents.offsets
@@ -80,7 +81,7 @@ def identifiers(
         while end < len(wanted) and (end == begin or tokens < _CHUNK):
             tokens += int(offsets[wanted[end] + 1] - offsets[wanted[end]])
             end += 1
-        found = _chunk(contents, wanted[begin:end], escaped, table, options)
+        found = _chunk(contents, wanted[begin:end], escaped, table, powers, options)
         owners.append(found.owner)
         hashes.append(found.hash)
         begin = end
@@ -116,7 +117,12 @@ def _table(ids: UInt32, decode: Decode) -> _Bytes:
 
 
 def _chunk(
-    contents: Contents, wanted: Sequence[int], escaped: frozenset[int], table: _Bytes, options: LabelOptions
+    contents: Contents,
+    wanted: Sequence[int],
+    escaped: frozenset[int],
+    table: _Bytes,
+    powers: _Powers,
+    options: LabelOptions,
 ) -> Words:
     ids = np.concatenate([contents.token_ids(content) for content in wanted])
     lengths = np.diff(contents.offsets)[np.array(wanted, dtype=np.int64)]
@@ -135,17 +141,27 @@ def _chunk(
     _unescape(text, classes, byte_ends, np.array([content in escaped for content in wanted], dtype=bool))
     starts, stops = _runs(classes > 0, byte_ends)
     starts, stops = _names(text, classes, starts, stops, byte_ends, options)
-    powers = _powers(_FACTOR, total)
-    sums = np.concatenate((np.zeros(1, dtype=np.uint64), np.cumsum(text * powers, dtype=np.uint64)))
-    hashes = mixed((sums[stops] - sums[starts]) * _powers(_INVERSE, total)[starts])
+    up, down = powers.of(total)
+    sums = np.zeros(total + 1, dtype=np.uint64)
+    np.cumsum(text * up, out=sums[1:])
+    hashes = mixed((sums[stops] - sums[starts]) * down[starts])
     owner = np.searchsorted(byte_ends, starts, side="right")
     return Words(np.array(wanted, dtype=np.int64)[owner], hashes)
 
 
-def _powers(base: int, size: int) -> UInt64:
-    powers = np.full(size, np.uint64(base), dtype=np.uint64)
-    powers[:1] = 1
-    return np.cumprod(powers, dtype=np.uint64)
+class _Powers:
+    """Powers of the factor of the hash and of its inverse, as many as were needed so far."""
+
+    def __init__(self) -> None:
+        self._known = [np.zeros(0, dtype=np.uint64)] * 2
+
+    def of(self, size: int) -> tuple[UInt64, UInt64]:
+        """The first `size` powers of both."""
+        if size > len(self._known[0]):
+            bases = np.full((2, size), np.array([[_FACTOR], [_INVERSE]], dtype=np.uint64))
+            bases[:, 0] = 1
+            self._known = list(np.cumprod(bases, axis=1, dtype=np.uint64))
+        return self._known[0][:size], self._known[1][:size]
 
 
 def _unescape(text: UInt8, classes: UInt8, byte_ends: Int64, escaped: npt.NDArray[np.bool_]) -> None:

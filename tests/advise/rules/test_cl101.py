@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cachelens.advise.edit_rule import View
+from cachelens.advise.rules.cl101_volatile_prefix import VolatilePrefix, volatile_pieces
 from tests.advise.rules.figures import saving, sent_again
 from tests.advise.sessions import Session, candidates, case_of, result_of, tool, words
 
@@ -33,10 +35,10 @@ def footer() -> Session:
 def in_tool() -> Session:
     """A description says the date."""
     session = Session(
-        "tool", words("rules", 40), [tool("search", "Find.\nToday is March 3, 2026."), tool("read")]
+        "tool", words("rules", 40), [tool("search", "Find.\nMarch 3, 2026 is today."), tool("read")]
     )
     session.user(words("task", 40)).use("search", {}, words("out", 40))
-    session.tools = [tool("search", "Find.\nToday is March 4, 2026."), tool("read")]
+    session.tools = [tool("search", "Find.\nMarch 4, 2026 is today."), tool("read")]
     session.ask()
     return session
 
@@ -112,6 +114,19 @@ def test_one_finding_for_all_sessions_of_a_cause() -> None:
     (found,) = candidates("CL101", fires()[0], other)
     assert len(found.requests) == 4
     assert found.details["smallest step in seconds"] == 1.0
+
+
+def test_a_reply_is_nobodys_clock() -> None:
+    """What was generated comes back with another time: it is the echo that is not faithful."""
+    session = Session("echo", words("rules", 60)).user(words("task", 30))
+    session.ask("It is 10:31:07. " + words("reply", 60))
+    session.messages[-1]["content"] = "It is 10:31:09. " + words("reply", 60)
+    session.user("go on").ask()
+    case = case_of(session)
+    (edit,) = case.past.edits
+    assert edit.in_reply
+    assert volatile_pieces(View(case, edit))
+    assert VolatilePrefix().claim(View(case, edit)) is None
 
 
 @pytest.mark.parametrize("number", range(5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cachelens.advise.rules.billing_header import fields_changed
 from tests.advise.rules.figures import saving, sent_again
 from tests.advise.sessions import Session, candidates, case_of, words
 
@@ -91,6 +92,32 @@ def test_both_are_one_finding() -> None:
     assert isinstance(again, int)
     assert isinstance(unshared, int)
     assert found.tokens == again + unshared
+
+
+def test_up_to_the_next_difference() -> None:
+    """The line, and behind shared rules the text of an agent: each has what stands behind it, once."""
+    sessions = []
+    for number, (name, version) in enumerate((("planner", "a1b"), ("reviewer", "c9d"))):
+        session = Session(name, line(version, "00000"), start=1_800_000_000.0 + 1000 * number)
+        for text in (RULES_TEXT, f"You are {name}. " + words("more rules", 300)):
+            session.messages.append({"role": "system", "content": text})
+        sessions.append(session.user(words(name, 20)).use("look", {}, words(name, 20)))
+    case = case_of(*sessions)
+    rows = case.path(1).tolist()
+    (billed,) = candidates("CL102", *sessions)
+    (lost,) = candidates("CL114", *sessions)
+    assert billed.tokens == pytest.approx(case.tokens(rows[1]), abs=30)
+    assert lost.group == ("system", "own text")
+    assert lost.tokens == pytest.approx(case.tokens(rows[2]), abs=24)
+
+
+def test_fields_of_a_line() -> None:
+    header = line("a1b", "0f3a9")
+    assert fields_changed(header, line("a1b", "77b1c")) == ("cch",)
+    assert fields_changed(header, line("c9d", "77b1c")) == ("cc_version", "cch")
+    assert fields_changed(f"{header}\nsame\nold", f"{line('a1b', '77b1c')}\nsame\nnew") == ()
+    assert fields_changed(f"{header}\nold", f"{line('a1b', '77b1c')}\nnew") == ()
+    assert fields_changed("plan=1", "plan=2") == fields_changed(header, header) == ()
 
 
 def test_a_line_that_comes_and_goes() -> None:

@@ -48,6 +48,17 @@ def test_reordered() -> None:
     assert kept.computed_tokens == found.tokens
     assert kept.prompt_tokens == 0
     assert not found.changes_input
+    assert found.plan is not None
+    assert found.plan.silent == found.plan.undo
+
+
+def test_moved_messages_are_not_tools() -> None:
+    session = shuffled("efl", "efl", "efl")
+    session.messages.insert(1, session.messages.pop(4))
+    session.ask()
+    case = case_of(session)
+    assert [edit.kind for edit in case.past.edits] == ["moved"]
+    assert candidates("CL103", session) == []
 
 
 def test_from_the_first_moved_tool_on_everything_is_computed_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cachelens.advise.edit_rule import View
 from cachelens.advise.rules.environment import environment_of
 from tests.advise.rules.figures import saving, sent_again
 from tests.advise.sessions import Session, candidates, case_of, words
@@ -39,9 +40,11 @@ def fires() -> list[Session]:
 
 
 def near_miss() -> list[Session]:
-    tail = Session("tail", words("rules", 80)).user(words("task", 60) + "\n" + TREE.format(""))
+    tail = Session("tail", words("rules", 80)).user(words("task", 60))
+    tail.ask("fine")
+    tail.user(words("more", 60) + "\n" + TREE.format(""))
     tail.ask("fine " + words("reply", 60))
-    tail.messages[1]["content"] = words("task", 60) + "\n" + TREE.format("├───new.py\n")
+    tail.messages[3]["content"] = words("more", 60) + "\n" + TREE.format("├───new.py\n")
     tail.ask()
     return [
         described("Be kind to all.", "Be kind to everyone.", "prose"),
@@ -87,6 +90,13 @@ def test_near_miss(number: int) -> None:
     assert candidates("CL110", near_miss()[number]) == []
 
 
+def test_the_last_message_is_not_early() -> None:
+    case = case_of(near_miss()[3])
+    (edit,) = case.past.edits
+    assert environment_of(View(case, edit).before, View(case, edit).now) == "directory tree"
+    assert edit.after_tokens > 60
+
+
 def test_a_date_alone_is_volatile() -> None:
     assert len(candidates("CL101", near_miss()[2])) == 1
 
@@ -111,6 +121,8 @@ ENVIRONMENTS = [
     (MAP, MAP.replace("class A", "class B"), "repository map"),
     ("My operating system is: linux", "My operating system is: darwin", "platform"),
     ("", ENV.format("/a", "x"), "environment block"),
+    ("Today is March 3, 2026.\nPlatform: linux", "Today is March 4, 2026.\nPlatform: darwin", "platform"),
+    ("March 3, 2026\nand so\n├── a", "March 4, 2026\nand so\n├── a\n├── b", "directory tree"),
 ]  # fmt: skip
 OTHERS = [
     ("prose here", "prose there"),

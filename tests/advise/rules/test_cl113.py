@@ -7,6 +7,8 @@ import unicodedata
 
 import pytest
 
+from cachelens.advise.edit_rule import View
+from cachelens.advise.rules.cl113_unstable_serialisation import UnstableSerialisation
 from tests.advise.rules.figures import behind, saving
 from tests.advise.sessions import Session, candidates, case_of, words
 
@@ -72,6 +74,13 @@ def test_respelled(number: int, at: int, how: str) -> None:
     assert kept.computed_tokens >= found.tokens
     assert abs(kept.prompt_tokens) < 8
     assert not found.changes_input
+
+
+def test_replies_are_not_its_own() -> None:
+    case = case_of(near_miss()[1])
+    (edit,) = case.past.edits
+    assert (edit.kind, edit.in_reply) == ("respelled", True)
+    assert UnstableSerialisation().claim(View(case, edit)) is None
 
 
 @pytest.mark.parametrize("number", range(3))

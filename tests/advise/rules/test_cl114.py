@@ -95,7 +95,11 @@ def test_fewer_tools() -> None:
     found = only(candidates("CL114", *sessions))
     assert found.group == ("tools", "tool set")
     assert found.changes_input
-    assert saving(case, found).computed_tokens == pytest.approx(found.tokens, abs=16)
+    kept = saving(case, found).computed_tokens
+    assert kept == pytest.approx(found.tokens, abs=16)
+    # The next tool begins like the one that is missing: so much was shared all the same.
+    (edit,) = (edit for edit in case.past.sibling_edits[1] if case.is_kind(edit.row, "tools"))
+    assert found.tokens <= kept < edit.after_tokens
 
 
 def test_what_stands_behind_is_taken_along() -> None:
@@ -124,13 +128,12 @@ def test_other_models_share_nothing() -> None:
 
 
 def test_other_prompts_are_no_siblings() -> None:
-    """A paragraph in common does not make two agents one."""
-    first = one("first", 0, "You are the planner. " + words("planner", 700))
-    second = one("second", 1, "You are the cook. " + words("cook", 700))
-    second_tools = [tool(f"own{at}", words(f"own {at}", 120)) for at in range(4)]
-    for call in second.calls:
-        call.request["tools"] = second_tools
-    assert candidates("CL114", first, second) == []
+    """Rules in common do not make two agents one, when most of tools and prompt is other."""
+    first = one("first", 0, "You are the planner.", [tool("shared")])
+    for count, found in ((1, 1), (8, 0)):
+        own = [tool(f"own{at}", words(f"own {at}", 120)) for at in range(count)]
+        second = one("second", 1, "You are the cook. " + words("cook", 5), [tool("shared"), *own])
+        assert len(candidates("CL114", first, second)) == found
 
 
 def test_too_little_to_share() -> None:

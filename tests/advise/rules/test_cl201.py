@@ -23,12 +23,12 @@ def fires() -> list[Session]:
 
 
 def near_miss() -> list[Session]:
-    """Two things, a short output twice for other arguments, and the same text from the user, not from a tool."""
+    """Two things, a short output that changed, and the same text from the user, not from a tool."""
     session = Session("once").user(_LIST)
     session.use("describe", {"of": "a.py"}, _FILE)
     session.use("describe", {"of": "b.py"}, words("another file", 120))
     session.use("run_tests", {"all": True}, "12 passed")
-    session.use("run_tests", {"all": False}, "12 passed")
+    session.use("run_tests", {"all": True}, "13 passed")
     session.ask("done")
     return [session.user(_LIST).steps(1)]
 

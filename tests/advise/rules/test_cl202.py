@@ -93,6 +93,17 @@ def test_lines_that_a_later_range_shows_again_count_and_others_do_not() -> None:
     assert found[0].details["lines"] == "1-40, 21-60"
 
 
+def test_a_copy_of_another_file_is_no_reread() -> None:
+    session = Session("alike").user("go")
+    session.use("read_file", {"path": "a.py"}, _FILE)
+    session.use("read_file", {"path": "b.py"}, _FILE)
+    session.use("read_file", {"path": "b.py"}, words("b has changed", 100))
+    session.ask("done")
+    assert candidates("CL202", session) == []
+    (found,) = candidates("CL201", session)
+    assert found.tokens == 2 * tokens_of(_FILE)
+
+
 def test_many_small_files_share_one_finding() -> None:
     session = Session("many").user("go")
     names = [f"f{number}.py" for number in range(30)]

@@ -90,6 +90,24 @@ def test_a_reply_counts_once_it_has_been_sent() -> None:
     assert one.requests == [2]
 
 
+def test_a_segment_that_was_cut_is_not_one_that_was_sent() -> None:
+    session = _changing(tokens=600)
+    (output, _) = [one for one in session.messages if one["role"] == "tool"]
+    output["content"] = output["content"][: output["content"].index("\n", 3000)]
+    session.messages[0]["content"] = words("a third system", 50)
+    session.user("further").ask("done")
+    case, (one,) = _look(session)
+    last = len(case) - 1
+    cut, whole = [case.tokens(row) for row in case.path(last).tolist() if case.tokens(row) >= 256]
+    assert 256 < cut < whole
+    assert one.tokens == cut_before(case) + whole
+
+
+def cut_before(case: Case) -> int:
+    """Both outputs, as they were sent again before one was cut."""
+    return sum(case.tokens(row) for row in case.path(len(case) - 2).tolist() if case.tokens(row) >= 256)
+
+
 def test_segments_that_lie_in_a_range_in_part_do_not_count() -> None:
     case = case_of(_changing())
     last = len(case) - 1

@@ -61,16 +61,17 @@ def test_concurrency_is_no_disorder() -> None:
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_requests_that_hold_no_reply_may_start_when_they_like(changed: bool) -> None:
-    session = Session(system=words("system", 50)).user("go")
-    for turn in range(6):
+    session = _session()
+    for turn in range(4):
         session.ask("too late", echo=False)
         if changed:
             session.messages[1]["content"] += ", please"
+            session.messages.append({"role": "assistant", "content": words(f"not what it said {turn}", 10)})
         session.user(words(f"and {turn}", 40))
-    session.calls = [replace(call, duration=100.0) for call in session.calls]
+    session.calls = [*session.calls[:6], *(replace(call, duration=100.0) for call in session.calls[6:])]
     case = case_of(session)
-    assert (case.trace.predecessor[2:] >= 0).all()
-    assert bool(case.past.pairs) is changed
+    assert (case.trace.predecessor[1:] >= 0).all()
+    assert case.past.pairs.keys() == ({7, 8, 9} if changed else set())
     assert _of(case) == {}
 
 

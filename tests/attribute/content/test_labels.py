@@ -250,19 +250,19 @@ def test_an_edit_supersedes_the_lines_that_it_changes() -> None:
     ]
 
 
-def test_lines_that_an_edit_brought_in_were_not_in_the_earlier_answer() -> None:
+@pytest.mark.parametrize("kept", ["", lines(5, 5)])
+def test_lines_that_an_edit_brought_in_were_not_in_the_earlier_answer(kept: str) -> None:
     session = begun()
     first = session.step("read", numbered(1, 9), file_path="a.py")
-    new = "one\ntwo\nthree\n"
+    new = f"{kept}one\ntwo\nthree\n"
     edit = session.step("edit", "edited", file_path="a.py", old_string=lines(5, 5), new_string=new)
-    shown = "     6\ttwo\n     7\tthree\n" + "\n".join(
-        f"     {number + 2}\t{lines(number, number).strip()}" for number in (6, 7)
-    )
-    part = session.step("read", shown, file_path="a.py", offset=6, limit=4)
-    assert session.labels("superseded_read") == [
-        (first, "superseded_read", numbered(5, 5) + "\n", edit, edit),
-        (first, "superseded_read", numbered(6, 7) + "\n", part, part),
-    ]
+    start = 7 if kept else 6
+    rest = [f"{number + start - 4}\t{lines(number, number).strip()}" for number in (6, 7)]
+    shown = "\n".join([f"{start}\ttwo", f"{start + 1}\tthree", *rest])
+    part = session.step("read", shown, file_path="a.py", offset=start, limit=4)
+    changed = [] if kept else [(first, "superseded_read", numbered(5, 5) + "\n", edit, edit)]
+    again = (first, "superseded_read", numbered(6, 7) + "\n", part, part)
+    assert session.labels("superseded_read") == [*changed, again]
 
 
 @pytest.mark.parametrize(
