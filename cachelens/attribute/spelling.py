@@ -30,8 +30,8 @@ def respelling(then: str, now: str) -> str | None:
         return None
     if isinstance(one, str) != isinstance(other, str):
         one, other = (_json(value) if isinstance(value, str) else value for value in (one, other))
-        return "JSON in a string" if one == other and one is not _NOT_JSON else None
-    if one != other:
+        return "JSON in a string" if one is not _NOT_JSON and _sorted(one) == _sorted(other) else None
+    if _sorted(one) != _sorted(other):
         return None
     plain = msgspec.json.encode
     return "JSON spelling" if plain(one) == plain(other) else "key order"
@@ -44,6 +44,11 @@ def _parted(text: str) -> tuple[str, str]:
     """Name and arguments of a tool call; any other text is all arguments."""
     name, line, arguments = text.partition("\n")
     return (name, arguments) if line and arguments[:1] in ("{", '"', "[") else ("", text)
+
+
+def _sorted(value: object) -> bytes | None:
+    """JSON with keys in order, in which `0`, `0.0` and `false` are not the same; None for what is no JSON."""
+    return None if value is _NOT_JSON else msgspec.json.encode(value, order="deterministic")
 
 
 def _json(text: str) -> object:
