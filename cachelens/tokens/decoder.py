@@ -24,13 +24,19 @@ class Decoder:
     name: str
 
     @cached_property
-    def _tokens(self) -> dict[int, bytes]:
+    def _tokens(self) -> list[bytes | None]:
         spec: EncodingSpec = ENCODINGS.load(self.name)
-        tokens = dict(enumerate(token_ranks(spec)))
-        tokens.update({number: text.encode() for text, number in spec.special.items()})
+        tokens: list[bytes | None] = list(token_ranks(spec))
+        tokens += [None] * (max(spec.special.values(), default=0) + 1 - len(tokens))
+        for text, number in spec.special.items():
+            tokens[number] = text.encode()
         return tokens
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`."""
         tokens = self._tokens
-        return b"".join([tokens[number] for number in ids]).decode("utf-8", "replace")
+        try:
+            return b"".join(map(tokens.__getitem__, ids)).decode("utf-8", "replace")  # type: ignore[arg-type]
+        except (IndexError, TypeError):
+            known = (0 <= number < len(tokens) and tokens[number] is not None for number in ids)
+            raise KeyError(next(number for number, ok in zip(ids, known, strict=True) if not ok)) from None
