@@ -188,7 +188,11 @@ class _Planner:
         open_ = np.isfinite(gain)
         if not open_.any():
             return None
-        share = np.where(open_, gain, 0.0) / np.maximum(loss, np.finfo(np.float64).tiny)
+        saved = np.where(open_, gain, 0.0)
+        free = loss <= 0  # all behind is computed anyway: the more is saved the better, before all that costs
+        share = np.divide(saved, loss, out=np.zeros_like(saved), where=~free)
+        if bool((saved[free] > 0).any()):
+            share = np.where(free, saved, -np.inf)
         # Where nothing is saved at all, as little as possible is lost.
         share = np.where(open_, share - 1e-12 * loss, -np.inf)
         step, item = divmod(int(np.argmax(share)), len(self.items))

@@ -132,3 +132,15 @@ def test_the_nearest_event_is_told_though_it_does_not_pay() -> None:
     }
     assert event == Event(1, max(shares, key=lambda depth: shares[depth]))
     assert nearest(own, []) is None
+
+
+def test_where_all_behind_is_computed_anyway_the_most_is_saved() -> None:
+    """Nothing is lost there, and no quotient with a loss of nothing is taken."""
+    own = chain([0, 20, 0, 60])
+    items = [Item(4, 5, 1, 4), Item(30, 10, 2, 4)]
+    event = nearest(own, items)
+    assert event is not None
+    found = effect(own, items, [event])
+    assert event == Event(2, 4)
+    assert found.recomputed == 0
+    assert found.cleared == 15
