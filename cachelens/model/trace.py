@@ -11,7 +11,7 @@ from all before it, and points to the position it follows. A request is then a s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,6 +79,21 @@ class Segments:
 
     def __len__(self) -> int:
         return len(self.parent)
+
+    def rearranged(self, source: Int64, parent: list[int]) -> Segments:
+        """Positions made of these: row i is row `source[i]` again, and follows row `parent[i]` of the new ones."""
+        return replace(
+            self,
+            parent=np.array(parent, dtype=np.int32),
+            content=self.content[source],
+            kind=self.kind[source],
+            role=self.role[source],
+            name=self.name[source],
+            call_id=self.call_id[source],
+            breakpoint_s=self.breakpoint_s[source],
+            message=self.message[source],
+            field=self.field[source],
+        )
 
     def path(self, last: int) -> Int64:
         """Rows from the first segment of a prompt to `last`, both included; empty for -1."""

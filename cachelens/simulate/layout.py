@@ -75,18 +75,7 @@ def reorder(trace: Trace, order: Order) -> Trace:
     where = np.array([*placed, -1], dtype=np.int64)
     return replace(
         trace,
-        segments=replace(
-            segments,
-            parent=np.array(above, dtype=np.int32),
-            content=segments.content[taken],
-            kind=segments.kind[taken],
-            role=segments.role[taken],
-            name=segments.name[taken],
-            call_id=segments.call_id[taken],
-            breakpoint_s=segments.breakpoint_s[taken],
-            message=segments.message[taken],
-            field=segments.field[taken],
-        ),
+        segments=segments.rearranged(taken, above),
         last_segment=_mapped(where, trace.last_segment),
         last_output=_mapped(where, trace.last_output),
         render=str(replace(Render.parse(trace.render), order=order)),

@@ -161,18 +161,7 @@ def _rearranged(
     taken = np.array(source, dtype=np.int64)
     return replace(
         trace,
-        segments=replace(
-            segments,
-            parent=np.array(parents, dtype=np.int32),
-            content=segments.content[taken],
-            kind=segments.kind[taken],
-            role=segments.role[taken],
-            name=segments.name[taken],
-            call_id=segments.call_id[taken],
-            breakpoint_s=segments.breakpoint_s[taken],
-            message=segments.message[taken],
-            field=segments.field[taken],
-        ),
+        segments=segments.rearranged(taken, parents),
         last_segment=np.array(lasts, dtype=np.int64),
         last_output=np.array(outputs, dtype=np.int64),
         render=str(replace(Render.parse(trace.render), system=system)),

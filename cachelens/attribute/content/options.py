@@ -13,8 +13,8 @@ class LabelOptions:
 
     `min_duplicate_tokens`: shortest text that can be a `dup_exact`. `min_echo_tokens`: shortest tool result that
     can be an `echo`, of which `echo_share` of the shingles of `shingle` tokens stand earlier in the prompt.
-    `unreferenced_steps`: assistant turns that must have followed an `unreferenced` output, which has at least
-    `min_unreferenced_tokens` and `min_rare_identifiers`. An identifier is rare in the first `rare_segments` texts
+    `unreferenced_steps`: more assistant turns than these must have followed an `unreferenced` output, which has at
+    least `min_unreferenced_tokens` and `min_rare_identifiers`. An identifier is rare in the first `rare_segments` texts
     that hold it. Identifiers are numbers of `number_digits` digits or more, words of `word_characters` or more, and
     symbols (an underscore, an inner capital, letters with digits, a file name) of `symbol_characters` or more.
     `tools`: tried in order before the table of known tools.

@@ -6,6 +6,7 @@ Only spellings that nothing else looks like, and only when a message holds one c
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from typing import Any, Final, NamedTuple
 
@@ -84,10 +85,8 @@ def _xml(text: str) -> Spelled | None:
 
 def _literal(text: str) -> Any:
     """A value written as JSON or as a Python literal; None for anything else."""
-    try:
+    with contextlib.suppress(msgspec.DecodeError, RecursionError):  # no JSON: it may be Python
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        pass
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
