@@ -324,8 +324,8 @@ class _Continuation:
         dropped = {edit.now_at for edit in self.undone if edit.before_at < 0}
         back = {edit.now_at for edit in self.undone if edit.kind == "moved"}
         stray = {edit.now_at for edit in self._edits() if edit.kind == "moved"} - back
-        # What goes back does not make old text of what stands before it now.
-        last = max((at for at in self.before_of if at not in back), default=-1)
+        # What goes back, or becomes what it was, does not make old text of what stands before it now.
+        last = max((match.now for match in pair.found if match.now not in back), default=-1)
         carried = {entry.content for entries in self.following.values() for entry in entries}
         late = self._late(changed, carried)
         # What was sent stands in the order in which it was sent, as rewritten before.
@@ -360,7 +360,7 @@ class _Continuation:
                 entries += found
         entries += [*waiting, *late]
         for at in range(last + 1, len(self.rows)):
-            if at not in dropped and at not in back:
+            if at not in dropped and at not in self.before_of:
                 entries += self._own(at)
         return self.rewriter.marked(entries, self.rows, back)
 

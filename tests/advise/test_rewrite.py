@@ -130,6 +130,23 @@ def test_without_any_edit_every_trace_only_grows(asks: list[Ask], silent: bool) 
         assert prompt_ids(made, request, True)[new:] == prompt_ids(trace, request, True)[size:]
 
 
+def test_what_is_new_stands_behind_a_result_that_stays_as_it_was() -> None:
+    """Found by chance: new text before a result whose other version is not sent is new all the same."""
+
+    def seg(kind: str, *ids: int, call: str | None = None) -> Seg:
+        return Seg(ids=ids, kind=kind, framed=False, call=call, name=None, mark=0)
+
+    def ask(before: int, *prompt: Seg) -> Ask:
+        return Ask(prompt=list(prompt), reply=[], before=before, start=0, namespace="", lineage=None, more={})
+
+    head, old = seg("system", 1, 2, 3, 4), [seg("user", 11, 12), seg("tool_result", 13, 14, call="c")]
+    now = [seg("user", 21, 22), seg("tool_result", 23, 24, call="c")]
+    trace = table([ask(-1, head, *old), ask(0, head, *now)])
+    past = past_of(trace)
+    made = rewrite(trace, past, everything(past, True))
+    assert prompt_ids(made, 1) == [1, 2, 3, 4, 11, 12, 13, 14, 21, 22]
+
+
 @settings(max_examples=200, deadline=None)
 @given(sessions())
 def test_silent_edits_add_nothing_and_what_was_sent_is_sent_on(asks: list[Ask]) -> None:
