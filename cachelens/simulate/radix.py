@@ -67,13 +67,22 @@ class RadixTree:
     """Cached pages. `pages` are held now, `evicted_pages` were dropped so far.
 
     `split_is_new`: the upper part of a split counts as created now (SGLang's classic tree), otherwise when
-    its node was (the unified tree). `losses`, if given, is told what leaves.
+    its node was (the unified tree). `losses`, if given, is told what leaves. `evicts`: whether anything
+    ever leaves; if not, nothing is kept of what eviction alone would ask.
     """
 
     node_type: ClassVar[type[Node]] = Node
 
-    def __init__(self, page: int, policy: Policy, split_is_new: bool, losses: Losses | None = None) -> None:
+    def __init__(
+        self,
+        page: int,
+        policy: Policy,
+        split_is_new: bool,
+        losses: Losses | None = None,
+        evicts: bool = True,
+    ) -> None:
         self.page = page
+        self._evicts = evicts
         self.losses = losses
         self.pages = 0
         self.evicted_pages = 0
@@ -133,7 +142,8 @@ class RadixTree:
         node, at = self.root, 0
         if known is not None and known.end <= pages:
             node = known
-            self._pass(known, clock, priority, counted, high_water)
+            if self._evicts:
+                self._pass(known, clock, priority, counted, high_water)
         depth = node.end
         hi, shift = ranges[0]
         while depth < pages:
@@ -201,12 +211,14 @@ class RadixTree:
 
     def offer(self, node: Node) -> None:
         """Tell that `node` may have become evictable, or changed its place among those that are."""
-        if not node.leaves and not node.locks and node.parent is not None:
+        if self._evicts and not node.leaves and not node.locks and node.parent is not None:
             self._serial += 1
             heappush(self._heap, (self._policy.key(node), node.last, self._serial, node))
 
     def evict(self, pages: int) -> list[Node]:
         """Drop leaves until at least `pages` pages are free, or none is left; returns what was dropped."""
+        if not self._evicts:
+            raise RuntimeError("a tree that never evicts was asked to")
         dropped: list[Node] = []
         heap, key = self._heap, self._policy.key
         freed = 0
