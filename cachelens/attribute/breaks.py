@@ -15,7 +15,7 @@ from cachelens.attribute.align import common_head
 from cachelens.attribute.texts import Texts
 from cachelens.model.edits import Edit
 from cachelens.model.kinds import KINDS
-from cachelens.model.result import Break
+from cachelens.model.rows import Break
 from cachelens.model.trace import Trace
 
 _MESSAGE = re.compile(r"^(?:messages|input|contents)\[(\d+)\]")

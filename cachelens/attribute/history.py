@@ -18,7 +18,7 @@ from cachelens.attribute.edits import Pair, edits_of
 from cachelens.attribute.texts import Texts
 from cachelens.attribute.written_out import written_out
 from cachelens.model.edits import Edit
-from cachelens.model.result import Break
+from cachelens.model.rows import Break
 from cachelens.model.trace import Int64, Trace
 from cachelens.simulate.workload import Workload
 

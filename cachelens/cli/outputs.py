@@ -21,9 +21,10 @@ from cachelens.report.renderers.base import DocumentKind, Renderer, RenderOption
 from cachelens.report.terminal.screen import Page
 
 if TYPE_CHECKING:
+    from cachelens.model.curve import Curve
     from cachelens.model.grid import Grid
     from cachelens.model.inspection import Inspection
-    from cachelens.model.result import Curve, Result
+    from cachelens.model.result import Result
 
 _STDOUT = "-"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cachelens.model.result import TraceFacts
+from cachelens.model.rows import TraceFacts
 
 GRID_SCHEMA = "cachelens.grid/1"
 

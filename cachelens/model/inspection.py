@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from cachelens.model.kinds import BUCKETS, LABELS, OUTCOMES
-from cachelens.model.result import Break, EngineFacts, RequestRow, TraceFacts
+from cachelens.model.rows import Break, EngineFacts, RequestRow, TraceFacts
 
 INSPECTION_SCHEMA = "cachelens.inspection/1"
 

@@ -10,59 +10,11 @@ import msgspec
 
 from cachelens.model.findings import Bucket, Confusion, Finding, Remedies
 from cachelens.model.kinds import BUCKETS, OUTCOMES
-from cachelens.model.skips import SkipReport
+from cachelens.model.pictures import Pictures
+from cachelens.model.rows import EngineFacts, RequestRow, TraceFacts
 
 #: Identifies the JSON layout; raised when a field changes meaning or goes.
 RESULT_SCHEMA = "cachelens.result/1"
-CURVE_SCHEMA = "cachelens.curve/1"
-
-
-class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read.
-
-    `unique_tokens`: tokens of the distinct contents, each counted once, however often it was sent.
-    `working_set_tokens`: tokens of the distinct prompt prefixes, what an infinite cache would hold.
-    `skipped` lists records left out, `skipped_records` their number. `notes` are sentences.
-    """
-
-    requests: int
-    sessions: int
-    lineages: int
-    prompt_tokens: int
-    unique_tokens: int
-    working_set_tokens: int
-    output_tokens: int
-    encoding: str
-    render: str
-    sources: tuple[str, ...]
-    harnesses: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    dialects: tuple[str, ...] = ()
-    skipped: tuple[SkipReport, ...] = ()
-    skipped_records: int = 0
-    notes: tuple[str, ...] = ()
-
-
-class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The cache model that was replayed. `capacity_tokens` None: unlimited. `page_size` in tokens.
-
-    `tiers`: capacities of slower tiers in tokens, by name; `tier_hit_tokens`: hits that came from them.
-    `rejected_requests` could never fit, `waited_requests` had to wait for others. `notes` are about this
-    replay, `unknown` about what is not published or not modeled.
-    """
-
-    name: str
-    policy: str
-    capacity_tokens: int | None
-    page_size: int
-    title: str = ""
-    options: dict[str, str] = {}
-    tiers: dict[str, int] = {}
-    tier_hit_tokens: dict[str, int] = {}
-    rejected_requests: int = 0
-    waited_requests: int = 0
-    notes: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
 
 
 class LayoutRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,68 +57,12 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
 
 
-class Break(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a request's prompt departs from that of its predecessor in the lineage.
-
-    `kind` is one of BREAK_KINDS. `segment` is the position of the first differing segment, `component`
-    its kind, `path` its place in the body (of the predecessor's body when the segment was removed).
-    `token_offset` counts tokens of the prompt before the first difference; `segment_offset` counts
-    those of them inside the segment, `char_offset` the characters of its text before the difference
-    (None: not text). `lost_tokens`: tokens sent before, recomputed because of this difference.
-    """
-
-    kind: str
-    previous_request_id: str
-    segment: int
-    component: str
-    message: int | None
-    path: str
-    name: str | None
-    token_offset: int
-    segment_offset: int
-    char_offset: int | None
-    lost_tokens: int
-
-
-class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. `outcomes` holds only the outcomes that occur, and sums to `prompt_tokens`.
-
-    `reusable_tokens`: what an infinite token-granular cache would have served. `break_` (JSON: `break`)
-    is None when the predecessor's prompt is a full prefix of this one, or when there is none. `echo`: where the
-    copy of the predecessor's reply departs from what was generated; None when it is faithful, or not there.
-    `labels`: tokens by label, and `buckets` by bucket, as far as they are not live and in none. `expected`: what
-    the server reported against the simulation: `as expected`, `less`, `more`; None when it reported nothing;
-    `miss_reason`: why it missed in the server's own words. `evicted_by`: the request that pushed out the first
-    token that was lost to capacity. `idle_s`: how long the first expired token had not been used.
-    """
-
-    request_id: str
-    session_id: str
-    lineage_id: str
-    previous_request_id: str | None
-    source_file: str
-    source_record: int
-    model: str | None
-    prompt_tokens: int
-    outcomes: dict[str, int]
-    reusable_tokens: int
-    reported_cached_tokens: int | None = None
-    labels: dict[str, int] = {}
-    buckets: dict[str, int] = {}
-    expected: str | None = None
-    miss_reason: str | None = None
-    evicted_by: str | None = None
-    idle_s: float | None = None
-    echo: Break | None = None
-    break_: Break | None = msgspec.field(default=None, name="break")
-
-
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One analysis of one trace under one cache model. `worst_breaks`: request ids, most tokens lost first.
 
     `engines`: the same trace under other caches, side by side. `labels`: tokens by label, `live` included.
     `buckets`: waste by kind. `findings`: by what their remedies save, most first. `shows_text`: it holds text of
-    prompts.
+    prompts. `pictures`: None unless they were asked for; then each request has its `runs` as well.
     """
 
     schema: str = RESULT_SCHEMA
@@ -183,52 +79,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     remedies: Remedies = Remedies()
     confusion: Confusion | None = None
     shows_text: bool = False
-
-
-class CurvePoint(msgspec.Struct, frozen=True):
-    """Hit tokens of least-recently-used and of perfect eviction in a cache of `capacity_tokens`.
-
-    `optimal_hit_tokens` is None where only the exact LRU curve was computed.
-    """
-
-    capacity_tokens: int
-    lru_hit_tokens: int
-    optimal_hit_tokens: int | None = None
-
-
-class Series(msgspec.Struct, frozen=True, kw_only=True):
-    """Hit tokens of one engine and policy: (capacity in tokens, hit tokens), by capacity."""
-
-    engine: str
-    policy: str
-    page_size: int
-    points: tuple[tuple[int, int], ...]
-
-
-class Curve(msgspec.Struct, frozen=True, kw_only=True):
-    """The exact hit-rate curve of a trace: between neighboring points LRU is linear in the capacity.
-
-    `capacities`: those that were asked for one by one, in the order asked; each has a point with both
-    values. `unit`: what all counts are in, tokens or (hash traces) blocks; LRU of blocks is known at the
-    points only. `working_set`: what an infinite cache would hold, in that unit. `definitions`: the hit rate
-    of an infinite cache as different studies define it. `series`: other engines and policies on the same
-    trace. `kv_bytes_per_token`: of the model chosen, to show sizes in bytes.
-    """
-
-    schema: str = CURVE_SCHEMA
-    cachelens: str
-    trace: TraceFacts
-    page_size: int
-    prompt_tokens: int
-    ideal_hit_tokens: int
-    working_set: int
-    points: tuple[CurvePoint, ...]
-    marked_capacity_tokens: int | None = None
-    capacities: tuple[int, ...] = ()
-    unit: str = "tokens"
-    definitions: dict[str, float] = {}
-    series: tuple[Series, ...] = ()
-    kv_bytes_per_token: float | None = None
+    pictures: Pictures | None = None
 
 
 def encode(result: msgspec.Struct) -> bytes:
@@ -248,6 +99,8 @@ def check(result: Result) -> None:
     for row in result.requests:
         if sum(row.outcomes.values()) != row.prompt_tokens:
             raise ValueError(f"request {row.request_id}: outcomes do not sum to its prompt tokens")
+        if row.runs and _summed(row.runs) != row.outcomes:
+            raise ValueError(f"request {row.request_id}: its runs do not sum to its outcomes")
         for name, tokens in row.outcomes.items():
             sums[name] += tokens
         if row.labels and sum(row.labels.values()) > row.prompt_tokens:
@@ -258,6 +111,12 @@ def check(result: Result) -> None:
         if buckets[name] != bucket.carried_tokens or sum(bucket.causes.values()) != bucket.carried_tokens:
             raise ValueError(f"bucket {name}: its requests or causes do not sum to its tokens")
     totals = result.totals
+    if result.pictures is not None:
+        for parts in (result.pictures.tree, result.pictures.groups):
+            if sum(part.sent_tokens for part in parts) != totals.prompt_tokens:
+                raise ValueError("what a picture shows does not sum to the prompt tokens")
+            if sum(part.hit_tokens for part in parts) != totals.hit_tokens:
+                raise ValueError("what a picture shows does not sum to the hit tokens")
     if result.labels and sum(result.labels.values()) != totals.prompt_tokens:
         raise ValueError("labels do not sum to the prompt tokens")
     if {name: tokens for name, tokens in sums.items() if tokens} != {
@@ -268,3 +127,10 @@ def check(result: Result) -> None:
         raise ValueError("outcomes do not sum to the prompt tokens")
     if totals.hit_tokens + totals.prefilled_tokens != totals.prompt_tokens:
         raise ValueError("hit and prefilled tokens do not sum to the prompt tokens")
+
+
+def _summed(runs: tuple[tuple[str, int], ...]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for name, tokens in runs:
+        sums[name] = sums.get(name, 0) + tokens
+    return sums

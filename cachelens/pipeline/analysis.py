@@ -10,7 +10,8 @@ from cachelens.advise.case import Case
 from cachelens.model.kinds import BUCKETS, LABELS, OUTCOMES
 from cachelens.model.options import AnalyzeOptions
 from cachelens.model.progress import Progress, silent
-from cachelens.model.result import EngineFacts, RequestRow, Result, Totals, check
+from cachelens.model.result import Result, Totals, check
+from cachelens.model.rows import EngineFacts, RequestRow
 from cachelens.model.trace import Int64, Trace
 from cachelens.pipeline.accounts import buckets
 from cachelens.pipeline.cases import build_case

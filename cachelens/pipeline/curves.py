@@ -9,9 +9,9 @@ import numpy as np
 
 import cachelens
 from cachelens.errors import UsageError
+from cachelens.model.curve import Curve, CurvePoint, Series
 from cachelens.model.options import CurveOptions
 from cachelens.model.progress import Progress, silent
-from cachelens.model.result import Curve, CurvePoint, Series
 from cachelens.model.trace import Trace
 from cachelens.pipeline.facts import facts, share
 from cachelens.pipeline.sizes import Sizes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cachelens.model.result import TraceFacts
+from cachelens.model.rows import TraceFacts
 from cachelens.model.trace import Trace
 from cachelens.simulate.workload import Workload
 

@@ -29,7 +29,7 @@ from cachelens.model.inspection import (
 from cachelens.model.kinds import BUCKETS, KINDS, LABELS, OUTCOMES, ROLES
 from cachelens.model.options import AnalyzeOptions
 from cachelens.model.progress import Progress, silent
-from cachelens.model.result import Break
+from cachelens.model.rows import Break
 from cachelens.model.trace import Trace
 from cachelens.pipeline.analysis import engine_facts, request_rows
 from cachelens.pipeline.cases import build_case

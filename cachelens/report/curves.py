@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from cachelens.model.result import Curve, CurvePoint
+from cachelens.model.curve import Curve, CurvePoint
 
 
 def lru_hits(curve: Curve, capacity: float) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cachelens.model.curve import Curve
 from cachelens.model.grid import Cell, Grid
 from cachelens.model.kinds import BUCKETS, LABELS, OUTCOMES
-from cachelens.model.result import Curve, RequestRow, Result
+from cachelens.model.result import Result
+from cachelens.model.rows import RequestRow
 
 Row = Sequence[object]
 

@@ -7,18 +7,11 @@ from typing import Any
 
 import msgspec
 
+from cachelens.model.curve import Curve, CurvePoint
 from cachelens.model.findings import Bucket, Finding, Location, Remedies, Saving
 from cachelens.model.grid import Cell, Grid, ModelFacts
-from cachelens.model.result import (
-    Break,
-    Curve,
-    CurvePoint,
-    EngineFacts,
-    RequestRow,
-    Result,
-    Totals,
-    TraceFacts,
-)
+from cachelens.model.result import Result, Totals
+from cachelens.model.rows import Break, EngineFacts, RequestRow, TraceFacts
 from cachelens.model.skips import SkipReport
 
 

@@ -15,7 +15,7 @@ from cachelens.model.inspection import (
     Step,
     sums,
 )
-from cachelens.model.result import EngineFacts
+from cachelens.model.rows import EngineFacts
 from tests.report import builders
 
 

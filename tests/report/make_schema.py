@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from cachelens.model.curve import Curve
 from cachelens.model.grid import Grid
 from cachelens.model.inspection import Inspection
-from cachelens.model.result import Curve, Result
+from cachelens.model.result import Result
 
 DOCS = Path(__file__).parents[2] / "docs"
 PATHS: dict[Path, Any] = {

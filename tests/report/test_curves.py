@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachelens.model.result import CurvePoint
+from cachelens.model.curve import CurvePoint
 from cachelens.report.curves import evaluated, lru_hits, selection
 from tests.report import builders
 

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 import cachelens.report.renderers as renderers
-from cachelens.model.result import Curve, CurvePoint, decode
+from cachelens.model.curve import Curve, CurvePoint
+from cachelens.model.result import decode
 from cachelens.report.plots import PLOTS
 from cachelens.report.renderers import RENDERERS
 from cachelens.report.renderers.base import RenderOptions
@@ -104,7 +105,7 @@ def test_csv_runs_nothing_in_a_spreadsheet() -> None:
 
 
 def test_plot_shows_further_lines_and_bytes() -> None:
-    from cachelens.model.result import Series
+    from cachelens.model.curve import Series
 
     series = Series(engine="sglang", policy="lfu", page_size=16, points=((100_000, 10), (1_000_000, 20)))
     curve = msgspec.structs.replace(builders.curve(200_000), series=(series,), kv_bytes_per_token=262_144.0)

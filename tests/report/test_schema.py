@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from cachelens.model.curve import Curve
 from cachelens.model.grid import Grid
-from cachelens.model.result import Curve, Result, encode
+from cachelens.model.result import Result, encode
 from tests.report import builders
 from tests.report.make_schema import COMMAND, PATHS, schema
 

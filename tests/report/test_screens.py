@@ -8,10 +8,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from cachelens.model.curve import Curve
 from cachelens.model.findings import Bucket
 from cachelens.model.grid import Grid
 from cachelens.model.kinds import OUTCOMES
-from cachelens.model.result import Curve, Result, check
+from cachelens.model.result import Result, check
 from cachelens.model.skips import SkipReport
 from cachelens.report.renderers.base import RenderOptions
 from cachelens.report.renderers.terminal import Terminal

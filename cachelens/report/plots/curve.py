@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from cachelens.model.result import Curve
+from cachelens.model.curve import Curve
 from cachelens.report.curves import evaluated
 from cachelens.report.palette import IDEAL_COLOR, LRU_COLOR, MARK_COLOR, OPTIMAL_COLOR, SERIES_COLORS
 from cachelens.report.units import count, gib, plural, share, size

@@ -13,9 +13,14 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from cachelens.report.plots.theme import LIGHT, Theme
+
+#: Width and height in inches of a picture that has no reason to be another size.
+SIZE = (8.0, 4.8)
+
 _STYLE: dict[str, Any] = {
-    "svg.hashsalt": "cachelens",
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10,
@@ -25,17 +30,32 @@ _STYLE: dict[str, Any] = {
 _METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     "png": {"Software": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
 
 
-def save(draw: Callable[[Figure, Any], None], document: object, kind: str) -> bytes:
-    """What `draw` makes of `document`, as `svg` or `png` (150 dots an inch, 8 by 4.8 inches)."""
+def save(
+    draw: Callable[[Figure], None],
+    kind: str,
+    size: tuple[float, float] = SIZE,
+    theme: Theme = LIGHT,
+    salt: str = "cachelens",
+) -> bytes:
+    """What `draw` makes, as `svg`, `png` (150 dots an inch) or `pdf`, `size` in inches.
+
+    Identifiers in an SVG depend on `salt`: pictures of one page need different ones.
+    """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         parameters: Any = matplotlib.rcParams
         parameters.update(_STYLE)
-        figure = Figure(figsize=(8, 4.8), dpi=150, layout="constrained")
-        draw(figure, document)
+        parameters["svg.hashsalt"] = salt
+        for name in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"):
+            parameters[name] = theme.ink
+        paper = theme.paper or "none"
+        parameters.update({"figure.facecolor": paper, "axes.facecolor": paper, "savefig.facecolor": paper})
+        figure = Figure(figsize=size, dpi=150, layout="constrained")
+        draw(figure)
         out = io.BytesIO()
         figure.savefig(out, format=kind, metadata=_METADATA[kind])
         return out.getvalue()

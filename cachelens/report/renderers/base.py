@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from cachelens.report.terminal.screen import Page
 
 if TYPE_CHECKING:
+    from cachelens.model.curve import Curve
     from cachelens.model.grid import Grid
     from cachelens.model.inspection import Inspection
-    from cachelens.model.result import Curve, Result
+    from cachelens.model.result import Result
 
 #: What can be rendered: `result` an analysis, `curve` the hit rate over cache sizes, `grid` many caches,
 #: `inspection` one request.

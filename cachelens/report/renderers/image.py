@@ -8,8 +8,9 @@ from cachelens.report.plots import PLOTS
 from cachelens.report.renderers.base import DocumentKind, RenderOptions
 
 if TYPE_CHECKING:
+    from cachelens.model.curve import Curve
     from cachelens.model.grid import Grid
-    from cachelens.model.result import Curve, Result
+    from cachelens.model.result import Result
 
 
 class Svg:
@@ -22,12 +23,12 @@ class Svg:
 
     def render(self, document: Result | Curve | Grid, options: RenderOptions) -> bytes:
         """The plot of the document; `options` change nothing. Raises TypeError for what has no plot."""
-        from cachelens.model.result import Curve
+        from cachelens.model.curve import Curve
         from cachelens.report.plots.figure import save
 
         if not isinstance(document, Curve):
             raise TypeError(f"{self.name} shows curves only")
-        return save(PLOTS.load("curve"), document, self.name)
+        return save(lambda figure: PLOTS.load("curve")(figure, document), self.name)
 
 
 class Png(Svg):

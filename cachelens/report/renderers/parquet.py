@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from cachelens.report.renderers.base import DocumentKind, RenderOptions
 
 if TYPE_CHECKING:
+    from cachelens.model.curve import Curve
     from cachelens.model.grid import Grid
-    from cachelens.model.result import Curve, Result
+    from cachelens.model.result import Result
 
 
 class Parquet:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 
-from cachelens.model.result import Break, Result
+from cachelens.model.result import Result
+from cachelens.model.rows import Break
 from cachelens.report.terminal.bar import bar
 from cachelens.report.terminal.columns import table
 from cachelens.report.terminal.heading import cache_model, headline, remarks, sentences

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from cachelens.model.result import Curve, CurvePoint
+from cachelens.model.curve import Curve, CurvePoint
 from cachelens.report.curves import evaluated, lru_hits
 from cachelens.report.palette import LRU_COLOR, OPTIMAL_COLOR
 from cachelens.report.terminal.screen import Line, Page, Span

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cachelens.model.result import Curve, CurvePoint
+from cachelens.model.curve import Curve, CurvePoint
 from cachelens.report.curves import selection
 from cachelens.report.palette import LRU_COLOR, OPTIMAL_COLOR
 from cachelens.report.terminal.chart import chart

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cachelens.model.result import EngineFacts, TraceFacts
+from cachelens.model.rows import EngineFacts, TraceFacts
 from cachelens.model.skips import SkipReport
 from cachelens.report.terminal.screen import Line, Page, Span, pack
 from cachelens.report.units import exact, plural, size

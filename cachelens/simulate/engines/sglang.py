@@ -88,7 +88,9 @@ class Sglang:
         )
         self._policy: Policy = POLICIES.load(policy_name)(parameters)
         self._losses = Losses(len(workload)) if setup.explain else None
-        self.tree = RadixTree(page, self._policy, options.tree == "classic", self._losses, self._pages is not None)
+        self.tree = RadixTree(
+            page, self._policy, options.tree == "classic", self._losses, self._pages is not None
+        )
         self._paths = workload.paths(page)
         self._prompt: list[int] = workload.prompt_tokens.tolist()
         self._kept: list[int] = workload.kept_tokens.tolist()
