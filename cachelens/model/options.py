@@ -68,6 +68,7 @@ class AnalyzeOptions:
     thresholds: Mapping[str, str] = field(default_factory=dict)
     tools_file: str | None = None
     show_text: bool = False
+    pictures: bool = False
 
 
 @dataclass(frozen=True)

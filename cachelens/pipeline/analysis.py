@@ -17,8 +17,9 @@ from cachelens.pipeline.accounts import buckets
 from cachelens.pipeline.cases import build_case
 from cachelens.pipeline.costs import cost_of
 from cachelens.pipeline.facts import facts, share
-from cachelens.pipeline.findings import findings
+from cachelens.pipeline.findings import advise
 from cachelens.pipeline.layouts import layouts
+from cachelens.pipeline.pictures import pictures
 from cachelens.pipeline.provider_engines import BY_PROVIDER, engine_of
 from cachelens.pipeline.replays import Replays
 from cachelens.pipeline.reported import confusion
@@ -52,9 +53,10 @@ class Analysis:
 def examine(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) -> Analysis:
     """As `analyze`, and keeps what every figure was made of."""
     case, outcome = build_case(trace, options, progress)
-    requests = request_rows(case)
+    requests = request_rows(case, options.pictures)
     sizes = Sizes(options.kv)
-    found, remedies = findings(case, Bench(case, sizes.shape), options.what_if, options.show_text, progress)
+    bench = Bench(case, sizes.shape)
+    advice = advise(case, bench, options.what_if, options.show_text, progress)
     progress("comparing layouts", 0, None)
     result = Result(
         cachelens=cachelens.__version__,
@@ -72,10 +74,11 @@ def examine(trace: Trace, options: AnalyzeOptions, progress: Progress = silent) 
         engines=layouts(trace, case.work),
         labels=dict(zip(LABELS, case.ledger.labels.sum(axis=0).tolist(), strict=True)),
         buckets=buckets(case, sizes.shape, sizes.kv_bytes_per_token),
-        findings=found,
-        remedies=remedies,
+        findings=advice.findings,
+        remedies=advice.remedies,
         confusion=confusion(case),
         shows_text=options.show_text,
+        pictures=pictures(case, bench, advice, options, progress) if options.pictures else None,
     )
     check(result)
     return Analysis(result, case)
@@ -113,8 +116,8 @@ def engine_facts(trace: Trace, name: str, setup: Setup, replay: Replay) -> Engin
     )
 
 
-def request_rows(case: Case) -> tuple[RequestRow, ...]:
-    """What became of each request, in order of start."""
+def request_rows(case: Case, with_runs: bool = False) -> tuple[RequestRow, ...]:
+    """What became of each request, in order of start; `with_runs` also where in its prompt."""
     trace, past, told = case.trace, case.past, case.told
     columns = trace.requests.select(
         "request_id",
@@ -127,7 +130,12 @@ def request_rows(case: Case) -> tuple[RequestRow, ...]:
         "prompt_tokens",
         "reported_cache_read_tokens",
         "reported_miss_reason",
+        "output_tokens",
     )
+    times = {name: _seconds(trace, name) for name in ("started_at", "first_token_at", "ended_at")}
+    runs = _runs(case) if with_runs else [()] * len(trace)
+    reported = told.prompt.tolist()
+    expected = told.expected.tolist()
     ids = trace.requests["request_id"]
     evictor, idle = case.evictor.tolist(), case.idle_us
     return tuple(
@@ -149,6 +157,13 @@ def request_rows(case: Case) -> tuple[RequestRow, ...]:
             miss_reason=reason,
             evicted_by=ids[evictor[at]] if evictor[at] >= 0 and case.lost(at, "capacity") else None,
             idle_s=idle[at] / 1e6 if idle is not None and case.lost(at, "expiry") else None,
+            output_tokens=output,
+            reported_prompt_tokens=reported[at] if reported[at] >= 0 else None,
+            expected_cached_tokens=expected[at] if reported[at] >= 0 else None,
+            started_s=times["started_at"][at],
+            first_token_s=times["first_token_at"][at],
+            ended_s=times["ended_at"][at],
+            runs=runs[at],
             echo=past.echoes.get(at),
             break_=past.breaks.get(at),
         )
@@ -163,8 +178,35 @@ def request_rows(case: Case) -> tuple[RequestRow, ...]:
             tokens,
             cached,
             reason,
+            output,
         ) in enumerate(columns.iter_rows())
     )
+
+
+def _seconds(trace: Trace, column: str) -> list[float | None]:
+    """A column of times as seconds since the first request of the trace started; None where unknown."""
+    first = trace.requests["started_at"].min()
+    if first is None:
+        return [None] * len(trace)
+    micros = (
+        trace.requests[column].to_physical() - trace.requests["started_at"].to_physical().min()
+    ).to_list()
+    return [None if value is None else value / 1e6 for value in micros]
+
+
+def _runs(case: Case) -> list[tuple[tuple[str, int], ...]]:
+    """Outcomes of each prompt by place; neighbors that are alike are one."""
+    rows = case.ledger.outcomes
+    found: list[list[tuple[str, int]]] = [[] for _ in range(len(case))]
+    for request, lo, hi, outcome in zip(
+        rows.request.tolist(), rows.lo.tolist(), rows.hi.tolist(), rows.outcome.tolist(), strict=True
+    ):
+        own, name = found[request], OUTCOMES[outcome]
+        if own and own[-1][0] == name:
+            own[-1] = (name, own[-1][1] + hi - lo)
+        elif hi > lo:
+            own.append((name, hi - lo))
+    return [tuple(own) for own in found]
 
 
 def _named(names: Sequence[str], tokens: Int64, first: int = 0) -> dict[str, int]:

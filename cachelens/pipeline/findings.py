@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import xxhash
 
@@ -16,21 +17,30 @@ from cachelens.errors import UsageError
 from cachelens.model.findings import Finding, Location, Remedies
 from cachelens.model.kinds import KINDS
 from cachelens.model.progress import Progress, silent
-from cachelens.pipeline.remedies import Found, left_out, remedies, worth_telling
+from cachelens.pipeline.remedies import Found, helpful, left_out, remedies, worth_telling
 from cachelens.pipeline.savings import Bench, order_of
 
 #: Requests named in a finding.
 _NAMED = 20
 
 
-def findings(
+@dataclass(frozen=True, eq=False)
+class Advice:
+    """`findings`, most saved first; `remedies`, what following them saves; `chosen`: those followed all together."""
+
+    findings: tuple[Finding, ...]
+    remedies: Remedies
+    chosen: tuple[Found, ...]
+
+
+def advise(
     case: Case,
     bench: Bench,
     what_if: Sequence[str] = (),
     show_text: bool = False,
     progress: Progress = silent,
-) -> tuple[tuple[Finding, ...], Remedies]:
-    """All findings, most saved first. Raises UsageError for a code in `what_if` that is none."""
+) -> Advice:
+    """All findings of all rules, and what would mend them. Raises UsageError for a code in `what_if` that is none."""
     for code in what_if:
         RULES.require(code)
     candidates = _candidates(case, progress)
@@ -46,7 +56,8 @@ def findings(
     found = [found[at] for at in order]
     missing = left_out(bench, found)
     rows = tuple(_finding(case, one, left, show_text) for one, left in zip(found, missing, strict=True))
-    return rows, remedies(bench, found, missing, what_if)
+    chosen = helpful(bench, found, missing)
+    return Advice(rows, remedies(bench, found, chosen, what_if), tuple(chosen))
 
 
 def plan_of(case: Case, codes: Sequence[str]) -> Plan:
@@ -89,14 +100,15 @@ def _finding(case: Case, one: Found, left_out: int | None, show_text: bool) -> F
         saving=one.saving,
         changes_input=candidate.changes_input,
         fix=candidate.fix,
-        fingerprint=_fingerprint(one.code, candidate.group),
+        fingerprint=fingerprint(one.code, candidate.group),
         left_out=left_out,
         break_even=candidate.break_even,
         details=dict(candidate.details),
     )
 
 
-def _fingerprint(code: str, group: Sequence[str]) -> str:
+def fingerprint(code: str, group: Sequence[str]) -> str:
+    """A name for the cause of a finding: equal in another run for what a rule puts into the same group."""
     return xxhash.xxh3_64_hexdigest("\0".join((code, *group)).encode("utf-8", "surrogatepass"))
 
 

@@ -68,22 +68,26 @@ def left_out(bench: Bench, found: Sequence[Found]) -> list[int | None]:
     return missing
 
 
-def remedies(
-    bench: Bench, found: Sequence[Found], missing: Sequence[int | None], what_if: Sequence[str]
-) -> Remedies:
-    """All remedies in one replay, those that leave the model's input as it is, and those that were asked for."""
+def helpful(bench: Bench, found: Sequence[Found], missing: Sequence[int | None]) -> list[Found]:
+    """The remedies that are followed all together: all, or where some are in the way of others those that help."""
     active = [one for one in found if not one.plan.empty]
-    chosen = active
     best = max((one.saving.computed_tokens for one in active if one.saving is not None), default=0)
     whole = _together(bench, active)
     harmful = any(tokens is not None and tokens < 0 for tokens in missing)
     if whole is not None and (harmful or whole.computed_tokens < best):
-        chosen = _helpful(bench, active)
+        return _helpful(bench, active)
+    return active
+
+
+def remedies(
+    bench: Bench, found: Sequence[Found], chosen: Sequence[Found], what_if: Sequence[str]
+) -> Remedies:
+    """What `chosen` save in one replay, those of them that leave the model's input as it is, and those asked for."""
     asked = [one for one in found if one.code in what_if]
     return Remedies(
         all_together=_together(bench, chosen),
         same_input=_together(bench, [one for one in chosen if not one.candidate.changes_input]),
-        excluded=tuple(dict.fromkeys(one.code for one in active if one not in chosen)),
+        excluded=tuple(dict.fromkeys(one.code for one in found if not one.plan.empty and one not in chosen)),
         what_if=_together(bench, asked) if what_if else None,
         what_if_codes=tuple(what_if),
     )

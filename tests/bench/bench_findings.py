@@ -19,7 +19,7 @@ from pathlib import Path
 from cachelens.model.options import AnalyzeOptions, IngestOptions
 from cachelens.pipeline import load
 from cachelens.pipeline.cases import build_case
-from cachelens.pipeline.findings import findings
+from cachelens.pipeline.findings import advise
 from cachelens.pipeline.layouts import layouts
 from cachelens.pipeline.savings import Bench
 
@@ -37,7 +37,7 @@ def once(path: Path) -> tuple[float, float, float, float, int, int]:
     case, _ = build_case(trace, AnalyzeOptions())
     case.content.labels  # noqa: B018 - computed when first asked for
     marks.append(time.perf_counter())
-    found, _ = findings(case, Bench(case, None))
+    found = advise(case, Bench(case, None)).findings
     marks.append(time.perf_counter())
     layouts(trace, case.work)
     marks.append(time.perf_counter())
