@@ -110,6 +110,10 @@ def check(result: Result) -> None:
     for name, bucket in result.buckets.items():
         if buckets[name] != bucket.carried_tokens or sum(bucket.causes.values()) != bucket.carried_tokens:
             raise ValueError(f"bucket {name}: its requests or causes do not sum to its tokens")
+    if sum(row.wasted_tokens for row in result.requests) != sum(
+        bucket.computed_tokens for bucket in result.buckets.values()
+    ):
+        raise ValueError("wasted tokens of the requests do not sum to the computed tokens of the buckets")
     totals = result.totals
     if result.pictures is not None:
         for parts in (result.pictures.tree, result.pictures.groups):

@@ -87,10 +87,11 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
     `reusable_tokens`: what an infinite token-granular cache would have served. `break_` (JSON: `break`)
     is None when the predecessor's prompt is a full prefix of this one, or when there is none. `echo`: where the
     copy of the predecessor's reply departs from what was generated; None when it is faithful, or not there.
-    `labels`: tokens by label, and `buckets` by bucket, as far as they are not live and in none. `expected`: what
-    the server reported against the simulation: `as expected`, `less`, `more`; None when it reported nothing;
-    `miss_reason`: why it missed in the server's own words. `evicted_by`: the request that pushed out the first
-    token that was lost to capacity. `idle_s`: how long the first expired token had not been used.
+    `labels`: tokens by label, and `buckets` by bucket, as far as they are not live and in none; `wasted_tokens`:
+    those in buckets that had to be computed. `expected`: what the server reported against the simulation: `as
+    expected`, `less`, `more`; None when it reported nothing; `miss_reason`: why it missed in the server's own words.
+    `evicted_by`: the request that pushed out the first token that was lost to capacity. `idle_s`: how long the first
+    expired token had not been used.
     `runs`: outcomes by place in the prompt, first to last token; empty unless pictures were asked for.
     `expected_cached_tokens`: what the simulation would have served in the server's own count of tokens. Times are
     seconds since the first request of the trace started, None where unknown.
@@ -109,6 +110,7 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
     reported_cached_tokens: int | None = None
     labels: dict[str, int] = {}
     buckets: dict[str, int] = {}
+    wasted_tokens: int = 0
     expected: str | None = None
     miss_reason: str | None = None
     evicted_by: str | None = None

@@ -134,6 +134,7 @@ def request_rows(case: Case, with_runs: bool = False) -> tuple[RequestRow, ...]:
     )
     times = {name: _seconds(trace, name) for name in ("started_at", "first_token_at", "ended_at")}
     runs = _runs(case) if with_runs else [()] * len(trace)
+    wasted = case.ledger.computed[:, 1:].sum(axis=1).tolist()
     reported = told.prompt.tolist()
     expected = told.expected.tolist()
     ids = trace.requests["request_id"]
@@ -153,6 +154,7 @@ def request_rows(case: Case, with_runs: bool = False) -> tuple[RequestRow, ...]:
             reported_cached_tokens=cached,
             labels=_named(LABELS, case.ledger.labels[at], first=1),
             buckets=_named(BUCKETS, case.ledger.carried[at], first=1),
+            wasted_tokens=wasted[at],
             expected=told.verdict[at] or None,
             miss_reason=reason,
             evicted_by=ids[evictor[at]] if evictor[at] >= 0 and case.lost(at, "capacity") else None,

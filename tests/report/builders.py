@@ -156,7 +156,8 @@ def wasteful() -> Result:
     carried = {"retransmission": 380_000, "tool_output_reparsing": 710_000, "stale_history": 930_000}
     served = {"retransmission": 0, "tool_output_reparsing": 600_000, "stale_history": 850_000}
     first = base.requests[-1]
-    rows = (*base.requests[:-1], msgspec.structs.replace(first, buckets=carried))
+    wasted = sum(carried.values()) - sum(served.values())
+    rows = (*base.requests[:-1], msgspec.structs.replace(first, buckets=carried, wasted_tokens=wasted))
     return msgspec.structs.replace(
         base,
         requests=rows,
