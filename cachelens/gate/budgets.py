@@ -78,8 +78,10 @@ def parse_regression(text: str) -> Regression:
     return Regression(metric, parse_value(metric, amount))
 
 
-def check_budget(budget: Budget, runs: Sequence[Result], culprit: str | None) -> Check:
-    """One budget on the median of several runs."""
+def check_budget(
+    budget: Budget, runs: Sequence[Result], baseline: Mapping[str, tuple[int, int]], culprit: str | None
+) -> Check:
+    """One budget on the median of several runs; what the baseline had is told beside it."""
     metric = budget.metric
     session = None
     if budget.per_session:
@@ -90,11 +92,13 @@ def check_budget(budget: Budget, runs: Sequence[Result], culprit: str | None) ->
         value = median_of([metric.value(run) for run in runs])
     # What does not exist is not too much, and not enough.
     passed = budget.met(value) if value is not None else not budget.at_least
-    if value is None and metric.unit in ("usd",):
+    if value is None and metric.unit == "usd":
         raise UsageError(
             f"{budget.title}: this engine has no prices", "choose an API engine, or another budget"
         )
     sign = ">=" if budget.at_least else "<="
+    known = metric.name in baseline and not budget.per_session
+    before = Fraction(*baseline[metric.name]) if known else None
     return Check(
         kind="budget",
         name=metric.name,
@@ -102,6 +106,8 @@ def check_budget(budget: Budget, runs: Sequence[Result], culprit: str | None) ->
         status="passed" if passed else "failed",
         expected=f"{sign} {shown(metric, budget.limit, value)}",
         found=shown(metric, value, budget.limit),
+        baseline=None if before is None else shown(metric, before, value),
+        baseline_value=None if before is None else float(before),
         limit=float(budget.limit),
         value=None if value is None else float(value),
         session=session,

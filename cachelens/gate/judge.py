@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import cachelens
+from cachelens.advise.rules import RULES
 from cachelens.errors import UsageError
 from cachelens.gate.baseline import medians, require_same
 from cachelens.gate.budgets import Budget, Regression, check_budget, check_regression
@@ -66,10 +67,24 @@ def judge(runs: Sequence[Result], options: GateOptions, baseline: Baseline | Non
     require_same(runs, baseline)
     findings = _judged(runs, options, baseline)
     worst = _culprit(findings)
-    checks = [check_budget(budget, runs, worst) for budget in options.budgets]
+    accepted = baseline.metrics if baseline is not None else {}
+    checks = [check_budget(budget, runs, accepted, worst) for budget in options.budgets]
     if baseline is not None:
         checks += [check_regression(one, runs, baseline.metrics, worst) for one in options.regressions]
-    checks += _rule_checks(findings, options, baseline is not None)
+    checks += _rule_checks(findings, options)
+    if baseline is not None and not any(
+        one.state in ("new", "grown") and one.status in ("failed", "warned") for one in findings
+    ):
+        checks.append(
+            Check(
+                kind="rule",
+                name="baseline",
+                title="no new findings",
+                status="passed",
+                expected="none new, none grown",
+                found="none",
+            )
+        )
     checks.sort(key=lambda check: STATUSES.index(check.status))
     findings.sort(key=lambda one: (STATUSES.index(one.status), -_amount(one.finding), one.finding.code))
     seen = {one.finding.fingerprint for one in findings if one.tokens}
@@ -151,7 +166,7 @@ def _status(finding: Finding, tokens: int, state: str, level: Level | None) -> t
     return "noted", "no level is set for this rule"
 
 
-def _rule_checks(findings: Sequence[JudgedFinding], options: GateOptions, compared: bool) -> list[Check]:
+def _rule_checks(findings: Sequence[JudgedFinding], options: GateOptions) -> list[Check]:
     """A check for each rule that has a level, and for each finding that fails or warns without one."""
     checks = []
     for code, level in options.levels.items():
@@ -162,7 +177,7 @@ def _rule_checks(findings: Sequence[JudgedFinding], options: GateOptions, compar
             Check(
                 kind="rule",
                 name=code,
-                title=code,
+                title=RULES.load(code).name,
                 status="passed",
                 expected=str(level),
                 found=f"{len(own)} accepted or within" if own else "none found",
@@ -176,15 +191,11 @@ def _rule_checks(findings: Sequence[JudgedFinding], options: GateOptions, compar
             Check(
                 kind="rule",
                 name=one.finding.code,
-                title=one.finding.title,
+                title=one.finding.name,
                 status=one.status,
-                expected=str(asked)
-                if asked is not None
-                else "not new"
-                if one.state == "new"
-                else "not grown",
-                found=f"{one.tokens:,} tokens {one.finding.measure}",
-                baseline=None if not compared else f"{one.baseline_tokens or 0:,} tokens",
+                expected=str(asked) if asked is not None else f"not {one.state}",
+                found=f"{one.state or 'found'}: {one.tokens:,} tokens",
+                baseline=None if one.baseline_tokens is None else f"{one.baseline_tokens:,} tokens",
                 value=float(one.tokens),
                 baseline_value=None if one.baseline_tokens is None else float(one.baseline_tokens),
                 culprit=one.finding.fingerprint,

@@ -1,0 +1,149 @@
+"""`cachelens check`. In: runs, budgets, rules, a baseline. Out: a verdict, and exit code 1 when it is a bad one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cachelens.cli import advice, gate_options, options
+from cachelens.cli import engine_options as caches
+from cachelens.cli.console import Console, write_stdout
+from cachelens.cli.outputs import check_folder, plan, write_file
+from cachelens.cli.progress import Bar, stderr_is_terminal
+from cachelens.cli.saved import saved_result
+from cachelens.errors import GateFailed
+from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
+
+if TYPE_CHECKING:
+    from cachelens.model.result import Result
+
+
+def check(
+    traces: options.Traces,
+    baseline: gate_options.BaselineName = None,
+    update_baseline: gate_options.UpdateBaseline = False,
+    min_hit_rate: gate_options.MinHitRate = None,
+    max_waste: gate_options.MaxWaste = None,
+    max_computed_tokens: gate_options.MaxComputed = None,
+    max_amplification: gate_options.MaxAmplification = None,
+    max_cost: gate_options.MaxCost = None,
+    max_regression: gate_options.MaxRegression = None,
+    budget: gate_options.Budgets = None,
+    per_session: gate_options.PerSession = False,
+    rule: gate_options.RuleLevels = None,
+    exit_zero: gate_options.ExitZero = False,
+    metric: gate_options.MetricName = None,
+    capacity: caches.OneCapacity = AnalyzeOptions.capacity,
+    engine: caches.OneEngine = None,
+    policy: caches.OnePolicy = None,
+    page_size: caches.PageSize = None,
+    model: caches.ModelName = None,
+    kv_dtype: caches.KvDtype = KvOptions.kv_dtype,
+    tp: caches.TensorParallel = KvOptions.tp,
+    tier: caches.Tiers = None,
+    set_option: caches.SetOption = None,
+    sequential: caches.Sequential = False,
+    threshold: advice.Threshold = None,
+    tools: advice.ToolsFile = None,
+    show_text: advice.ShowText = False,
+    output_format: options.Format = None,
+    output: options.OutputFiles = None,
+    force: options.Force = False,
+    input_format: options.InputFormat = None,
+    encoding: options.Encoding = IngestOptions.encoding,
+    render: options.RenderOrder = None,
+    strict: options.Strict = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    color: options.ColorWhen = options.Color.AUTO,
+) -> None:
+    """Gate captured traffic: budgets on its figures, levels of rules, and a baseline of what is accepted.
+
+    Leaves with 1 when a check fails. With a baseline, an avoidable finding that is new or has grown fails the gate;
+    what would change the model's input is a warning. Without one, only what budgets and --rule ask for is judged.
+
+    Each TRACE is one run: a capture (file, folder, glob), a table folder, or a result saved as JSON. Of several runs
+    of the same thing the medians are judged: harnesses seldom do the same twice.
+    """
+    console = Console(quiet, verbose, color.value)
+    asked = gate_options.gate_options(
+        [
+            ("min-hit-rate", min_hit_rate),
+            ("max-waste", max_waste),
+            ("max-computed-tokens", max_computed_tokens),
+            ("max-amplification", max_amplification),
+            ("max-cost", max_cost),
+        ],
+        budget,
+        per_session,
+        max_regression,
+        rule,
+    )
+    place = gate_options.baseline_place(baseline, update_baseline, metric)
+    if place is not None:
+        check_folder(Path(place).parent)
+    cache = replace(
+        caches.one_cache(
+            "check",
+            capacity,
+            engine,
+            policy,
+            page_size,
+            KvOptions(model, kv_dtype, tp),
+            tier,
+            set_option,
+            sequential,
+        ),
+        thresholds=advice.thresholds(threshold),
+        tools_file=tools,
+        show_text=show_text,
+    )
+    reading = options.ingest_options(input_format, encoding, render, strict)
+    outputs = plan("verdict", output, output_format, force, traces, quiet)
+    accepted = gate_options.read_baseline(baseline) if place is None else None
+    with Bar(visible=not quiet and stderr_is_terminal()) as progress:
+        runs = [_run(trace, reading, cache, progress) for trace in traces]
+    if metric is not None:
+        write_stdout(_bare(metric, runs))
+        return
+    if place is not None:
+        from cachelens.gate.baseline import baseline_of, encode, require_same
+
+        require_same(runs, None)
+        made = baseline_of(runs)
+        write_file(Path(place), encode(made))
+        console.tell(f"Wrote {place}: {len(made.findings):,} findings accepted")
+        return
+    from cachelens.gate.judge import judge
+
+    verdict = judge(runs, asked, accepted)
+    if not outputs.shows_people:
+        for run in runs:
+            console.warn_skipped(run.trace.skipped)
+    outputs.write(verdict, console)
+    failed = sum(one.status == "failed" for one in verdict.checks)
+    if failed and not exit_zero:
+        raise GateFailed(
+            f"the gate failed: {failed:,} of {len(verdict.checks):,} checks", verdict.next_command
+        )
+
+
+def _run(trace: str, reading: IngestOptions, cache: AnalyzeOptions, progress: Bar) -> Result:
+    saved = saved_result(trace, pictures=False)
+    if saved is not None:
+        return saved
+    from cachelens.pipeline import analyze, load
+
+    return analyze(load([trace], reading, progress), cache, progress)
+
+
+def _bare(name: str, runs: list[Result]) -> bytes:
+    """The median of a figure as a plain number: a share from 0 to 1."""
+    from cachelens.gate.metrics import median_of, metric_named
+
+    metric = metric_named(name)
+    value = median_of([metric.value(run) for run in runs])
+    if value is None:
+        return b"nan\n"
+    return f"{int(value)}\n".encode() if value.denominator == 1 else f"{float(value)!r}\n".encode()
