@@ -14,6 +14,7 @@ from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.cli.saved import saved_result
 from cachelens.errors import GateFailed
 from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
+from cachelens.report.units import plural
 
 if TYPE_CHECKING:
     from cachelens.model.result import Result
@@ -113,7 +114,7 @@ def check(
         require_same(runs, None)
         made = baseline_of(runs)
         write_file(Path(place), encode(made))
-        console.tell(f"Wrote {place}: {len(made.findings):,} findings accepted")
+        console.tell(f"Wrote {place}: {plural(len(made.findings), 'finding')} accepted")
         return
     from cachelens.gate.judge import judge
 

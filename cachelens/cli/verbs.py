@@ -14,6 +14,9 @@ VERBS = Registry(
             "cachelens.cli.simulate:simulate",
             "Say what other caches would have hit: engines, policies, sizes.",
         ),
+        "check": Entry(
+            "cachelens.cli.check:check", "Gate traffic: budgets, rules, a baseline; exit 1 on failure."
+        ),
         "inspect": Entry(
             "cachelens.cli.inspect:inspect",
             "Look at one request: its prompt segment by segment, what broke it.",

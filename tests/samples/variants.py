@@ -191,6 +191,15 @@ def samples() -> tuple[Sample, ...]:
             stream=False,
         ),
         _sample(
+            "no-clock.jsonl",
+            "the session of `clock.jsonl` before somebody put the time into the system prompt",
+            converse(FEET, "no-clock", START_MS),
+            chat,
+            local_server,
+            containers.pairs,
+            stream=False,
+        ),
+        _sample(
             "resorted-tools.jsonl",
             "tools that change their order now and then (Chat Completions)",
             converse(FEET, "resorted", START_MS, Harness(tools=_resorted)),
