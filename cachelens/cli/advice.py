@@ -139,9 +139,9 @@ class Extras:
         console.tell(f"Wrote {place}")
 
     def _write_remedied(self, analysis: Analysis, place: str, asked: Sequence[str], console: Console) -> None:
+        from cachelens.export.tokens import token_lines
         from cachelens.ingest.store import write
         from cachelens.pipeline.findings import plan_of
-        from cachelens.pipeline.ledgers import token_lines
         from cachelens.pipeline.savings import rewritten
 
         trace = rewritten(analysis.case, plan_of(analysis.case, asked))
