@@ -38,7 +38,7 @@ class _Row:
 
 @dataclass
 class _Spine:
-    """A chain of requests, what can be cleared in it, and by what step which rows are."""
+    """A chain of requests, what can be cleared in it, and by what step which rows are (-1: before it began)."""
 
     requests: list[int] = field(default_factory=list)
     rows: list[_Row] = field(default_factory=list)
@@ -53,7 +53,8 @@ def clearing(case: Case, regions: Sequence[Region]) -> Clearing:
     clear: dict[int, frozenset[int]] = {}
     sums = Effect(0.0, 0, 0, 0)
     for spine in spines:
-        inherited = _inherit(case, spine, at)
+        _inherit(case, spine, at)
+        texts = {_text(case, row) for row in spine.cleared}
         chain = _chain(case, spine)
         items = [row.item for row in spine.rows]
         events = choose(chain, items) if items else []
@@ -71,11 +72,12 @@ def clearing(case: Case, regions: Sequence[Region]) -> Clearing:
             spine.cleared.update((row, event.step) for row in rows)
             if rows:
                 clear[spine.requests[event.step]] = frozenset(rows)
+        new = {_text(case, row): _freed(case, row) for row in spine.cleared}
         sums = Effect(
             sums.gain + found.gain,
-            sums.cleared + found.cleared,
+            sums.cleared + sum(tokens for text, tokens in new.items() if text not in texts),
             sums.recomputed + found.recomputed,
-            sums.saved + found.saved + inherited,
+            sums.saved + _not_sent(case, spine),
         )
     if clear:
         return Clearing(Plan(clear=clear), _pays(case, len(clear), sums))
@@ -120,9 +122,8 @@ def _fill(case: Case, regions: Sequence[Region], at: dict[int, tuple[_Spine, int
                 steps[id(spine), region.row].append(step)
     for (spine_id, row), found in sorted(steps.items(), key=lambda pair: (pair[0][1], min(pair[1]))):
         spine = spines[spine_id]
-        content = int(case.trace.segments.content[row])
-        framing = int(contents.framing[content])
-        tokens = int(contents.tokens[content]) - framing - STUB_TOKENS
+        framing = int(contents.framing[case.trace.segments.content[row]])
+        tokens = _freed(case, row)
         first = last = min(found)
         held = set(found)
         while last in held:
@@ -131,16 +132,35 @@ def _fill(case: Case, regions: Sequence[Region], at: dict[int, tuple[_Spine, int
             spine.rows.append(_Row(row, Item(tree.start[row] + framing, tokens, first, last)))
 
 
-def _inherit(case: Case, spine: _Spine, at: dict[int, tuple[_Spine, int]]) -> int:
-    """What was cleared before a chain left another one stays cleared; tokens that its requests need not send."""
+def _inherit(case: Case, spine: _Spine, at: dict[int, tuple[_Spine, int]]) -> None:
+    """What was cleared before a chain left another one stays cleared."""
     before = int(case.trace.predecessor[spine.requests[0]])
     if before < 0:
-        return 0
+        return
     other, step = at[before]
     spine.cleared = {row: -1 for row, cleared in other.cleared.items() if cleared <= step}
-    gone = [row.item for row in spine.rows if row.row in spine.cleared]
     spine.rows = [row for row in spine.rows if row.row not in spine.cleared]
-    return sum(item.tokens * (item.last - item.first) for item in gone)
+
+
+def _text(case: Case, row: int) -> tuple[int, int]:
+    """What a text is known by, wherever a changed history puts it: its content, and the id of its call."""
+    segments = case.trace.segments
+    return int(segments.content[row]), int(segments.call_id[row])
+
+
+def _freed(case: Case, row: int) -> int:
+    """Tokens by which a prompt is shorter when the text at `row` is cleared."""
+    contents, content = case.trace.contents, int(case.trace.segments.content[row])
+    return int(contents.tokens[content]) - int(contents.framing[content]) - STUB_TOKENS
+
+
+def _not_sent(case: Case, spine: _Spine) -> int:
+    """Tokens that the requests of a chain need not send: what is cleared stays so as long as prompts hold it."""
+    fewer = 0
+    for row, step in spine.cleared.items():
+        holders = set(case.tree.holders(row).tolist())
+        fewer += _freed(case, row) * sum(request in holders for request in spine.requests[max(step, 0) :])
+    return fewer
 
 
 def _chain(case: Case, spine: _Spine) -> Chain:

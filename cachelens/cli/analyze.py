@@ -65,6 +65,7 @@ def analyze(
     )
     reading = options.ingest_options(input_format, encoding, render, strict)
     outputs = plan("result", output, output_format, force, traces, quiet)
+    cache = replace(cache, pictures=outputs.needs_pictures)
     extras = advice.Extras.plan(export_remedied, ledger, force)
     from cachelens.pipeline import examine, load
 

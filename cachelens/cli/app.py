@@ -11,6 +11,7 @@ import typer
 from typer.main import get_command
 
 import cachelens
+from cachelens.cli.config.apply import FILE, Verb, equip, install, origin
 from cachelens.cli.verbs import VERBS
 from cachelens.errors import UsageError
 
@@ -42,6 +43,18 @@ def _program(
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave."),
     ] = False,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            envvar=FILE,
+            show_envvar=False,
+            is_eager=True,
+            help="File of settings (docs/configuration.md); `none` for none.",
+            show_default="the nearest cachelens.toml, or pyproject.toml that has settings",
+        ),
+    ] = None,
 ) -> None:
     """Where an LLM agent's prompt tokens go, and why the prefix cache misses.
 
@@ -49,6 +62,8 @@ def _program(
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+    else:
+        install(context, config)
 
 
 def build() -> Any:
@@ -62,8 +77,8 @@ def build() -> Any:
     )
     app.callback(invoke_without_command=True, epilog=EXAMPLES)(_program)
     for name, entry in VERBS.entries.items():
-        app.command(name, short_help=entry.summary)(VERBS.load(name))
-    return get_command(app)
+        app.command(name, cls=Verb, short_help=entry.summary)(VERBS.load(name))
+    return equip(get_command(app))
 
 
 def invoke(argv: list[str]) -> int:
@@ -79,4 +94,6 @@ def _usage_error(error: Exception) -> UsageError:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else NAME
-    return UsageError(message, f"see `{command} --help`")
+    option = getattr(error, "param", None)
+    place = origin(context, option) if context is not None and option is not None else None
+    return UsageError(f"{place}: {message}" if place else message, f"see `{command} --help`")

@@ -21,6 +21,8 @@ NAMED = Registry(
             "USD per Mtok: input / cached / write / write 1h / output",
         ),
         "rules": Entry("cachelens.advise.rules:RULES", "kinds of waste, for --what-if and explain"),
+        "plots": Entry("cachelens.report.plots:PLOTS", "pictures, for cachelens plot"),
+        "exports": Entry("cachelens.export:EXPORTS", "traces for other tools, for export --to"),
         "outputs": Entry("cachelens.report.renderers:RENDERERS", "output formats, for --format and -o"),
     },
 )

@@ -101,7 +101,8 @@ OutputFiles = Annotated[
         "-o",
         "--output",
         metavar="FILE",
-        help="Write a file too, in the format of its suffix; repeatable.",
+        help="Write a file too, in the format of its suffix; repeatable. `findings.csv` or `run.findings.csv` holds "
+        "that table, a folder (`tables/`, `tables.parquet/`) every table.",
         show_default="stdout alone",
     ),
 ]

@@ -1,40 +1,51 @@
 """The outputs of one run. In: `-o` and `--format`. Out: reports, each complete or not there at all.
 
-Everything about them is checked before the work starts: formats, folders, files that would be overwritten.
+Everything about them is checked before the work starts: formats, folders, files that would be overwritten. Files
+appear when all of them are written: where one cannot be, none does.
+
+The longest suffix that fits names the format. A format of tables writes the main table of the document, or the one
+whose name stands before the suffix: `findings.csv`, `run-7.findings.csv`. A place that ends in a slash is a folder
+that gets every table as a file of its own: CSV, unless its suffix says otherwise (`tables.parquet/`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cachelens.cli.atomic import Batch, is_special
+from cachelens.cli.atomic import check_folder as check_folder
+from cachelens.cli.atomic import write_file as write_file
 from cachelens.cli.console import Console, write_stdout
 from cachelens.errors import UsageError
 from cachelens.report.renderers import RENDERERS
 from cachelens.report.renderers.base import DocumentKind, Renderer, RenderOptions
+from cachelens.report.tables.names import TABLES, table_named
 from cachelens.report.terminal.screen import Page
 
 if TYPE_CHECKING:
-    from cachelens.model.curve import Curve
-    from cachelens.model.grid import Grid
-    from cachelens.model.inspection import Inspection
-    from cachelens.model.result import Result
+    from cachelens.report.renderers.base import Document
 
 _STDOUT = "-"
+#: What a folder of tables is written as when its name does not say.
+_FOLDER_FORMAT = "csv"
 
 
 @dataclass(frozen=True)
 class Output:
-    """One place, `-` for stdout, and what renders it."""
+    """One place, `-` for stdout, and what renders it; `table` as in `RenderOptions`.
+
+    `in_folder`: its folder is made if it is missing.
+    """
 
     place: str
     renderer: Renderer
+    table: str = ""
+    in_folder: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,16 +59,31 @@ class Outputs:
         """Whether a screen for people is among them, which says itself what was skipped."""
         return any(item.renderer.name == "terminal" for item in self.items)
 
-    def write(self, document: Result | Curve | Grid | Inspection, console: Console) -> None:
-        """Render and write all of them, files first. Raises UsageError where one cannot be written."""
-        for item in sorted(self.items, key=lambda item: item.place == _STDOUT):
-            page = console.page() if item.place == _STDOUT else Page()
-            data = item.renderer.render(document, RenderOptions(page, console.verbose))
-            if item.place == _STDOUT:
-                write_stdout(data)
-            else:
-                write_file(Path(item.place), data)
-                console.tell(f"Wrote {item.place}")
+    @property
+    def needs_pictures(self) -> bool:
+        """Whether one of them shows or keeps what only `Result.pictures` holds."""
+        return any(getattr(item.renderer, "pictures", False) for item in self.items)
+
+    def write(self, document: Document, console: Console) -> None:
+        """Render all of them, put the files in place, then print what is for stdout.
+
+        Raises UsageError where one cannot be rendered or written; then no file appears. (Only if the very last step
+        fails, the renaming of one that is complete, those before it are there.)
+        """
+        files = [item for item in self.items if item.place != _STDOUT]
+        with Batch() as batch:
+            for item in files:
+                batch.add(Path(item.place), _render(item, document, Page(), console))
+            printed = [
+                _render(item, document, console.page(), console)
+                for item in self.items
+                if item.place == _STDOUT
+            ]
+            batch.commit()
+        for item in files:
+            console.tell(f"Wrote {item.place}")
+        for data in printed:
+            write_stdout(data)
 
 
 def plan(
@@ -79,55 +105,47 @@ def plan(
         places.append(_STDOUT)
     items: list[Output] = []
     for place in places:
-        renderer = None if place == _STDOUT else _by_suffix(place, kind)
-        if renderer is None:
-            if chosen is None and place != _STDOUT:
-                raise UsageError(
-                    f"{place}: the suffix names no output format",
-                    f"suffixes: {', '.join(_suffixes(kind))}; or say --format NAME",
-                )
-            renderer = chosen or _renderer("terminal", kind)
-        items.append(Output(place, renderer))
+        if place == _STDOUT:
+            items.append(Output(place, chosen or _renderer("terminal", kind)))
+        elif place.endswith(("/", os.sep)):
+            items += _tables_in(place, kind)
+        else:
+            items.append(_file(place, kind, chosen))
     _check_places(items, force, inputs)
     return Outputs(tuple(items))
 
 
-def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Replace `path` by `data`, whole or piece by piece, in one step.
-
-    Raises UsageError, and leaves nothing half-written, when it cannot.
-    """
-    pieces = (data,) if isinstance(data, bytes) else data
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
-    try:
-        if _is_special(path):
-            with open(path, "wb") as stream:
-                stream.writelines(pieces)
-            return
-        try:
-            with open(temporary, "xb") as stream:
-                stream.writelines(pieces)
-            os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                temporary.unlink()
-            raise
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or 'cannot be written'}") from error
+def _render(item: Output, document: Document, page: Page, console: Console) -> bytes:
+    return item.renderer.render(document, RenderOptions(page, console.verbose, item.table))
 
 
-def check_folder(path: Path) -> None:
-    """Raise UsageError unless the nearest existing folder at or above `path` can be written to."""
-    folder = path
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir():
-        raise UsageError(f"{path}: {folder} is not a folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{path}: folder {folder} cannot be written to")
+def _file(place: str, kind: DocumentKind, chosen: Renderer | None) -> Output:
+    name, suffix = _by_suffix(place)
+    renderer = _renderer(name, kind) if name else chosen
+    if renderer is None:
+        raise UsageError(
+            f"{place}: the suffix names no output format",
+            f"suffixes: {', '.join(_suffixes(kind))}; or say --format NAME",
+        )
+    if not getattr(renderer, "tabular", False):
+        return Output(place, renderer)
+    stem = Path(place).name.lower().removesuffix(suffix)
+    return Output(place, renderer, table_named(kind, stem.rpartition(".")[2]))
+
+
+def _tables_in(folder: str, kind: DocumentKind) -> Iterator[Output]:
+    """Every table of the document, as a file in `folder`."""
+    path = Path(folder)
+    name, suffix = _by_suffix(path.name)
+    renderer = _renderer(name or _FOLDER_FORMAT, kind)
+    if not getattr(renderer, "tabular", False):
+        raise UsageError(f"{folder}: {renderer.name} is one file, not a folder", "leave the slash out")
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{folder}: is a file, not a folder")
+    if not path.exists() and not path.parent.is_dir():
+        raise UsageError(f"{folder}: folder {path.parent} does not exist")
+    for table in TABLES[kind]:
+        yield Output(str(path / f"{table}{suffix or renderer.suffixes[0]}"), renderer, table, True)
 
 
 def _check_places(items: Sequence[Output], force: bool, inputs: Sequence[str]) -> None:
@@ -138,7 +156,7 @@ def _check_places(items: Sequence[Output], force: bool, inputs: Sequence[str]) -
             raise UsageError(f"{item.place}: named twice as an output")
         seen.add(name)
         if item.place != _STDOUT:
-            _check_file(item.place, Path(name), force, inputs)
+            _check_file(item, Path(name), force, inputs)
         elif item.renderer.binary and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError(
                 f"{item.renderer.name} output does not belong on a terminal",
@@ -146,29 +164,22 @@ def _check_places(items: Sequence[Output], force: bool, inputs: Sequence[str]) -
             )
 
 
-def _check_file(shown: str, path: Path, force: bool, inputs: Sequence[str]) -> None:
-    if not shown or path.is_dir():
-        raise UsageError(f"{shown or '-o'}: is a folder, not a file")
-    if _is_special(Path(shown)):
+def _check_file(item: Output, path: Path, force: bool, inputs: Sequence[str]) -> None:
+    shown = item.place
+    if not shown:
+        raise UsageError("-o: is a folder, not a file")
+    if path.is_dir():
+        hint = "a slash behind it writes every table as a file into it"
+        raise UsageError(f"{shown}: is a folder, not a file", hint)
+    if is_special(Path(shown)):
         return
     if any(name != _STDOUT and os.path.realpath(name) == str(path) for name in inputs):
         raise UsageError(f"{shown}: is an input of this very run")
     if path.exists() and not force:
         raise UsageError(f"{shown}: exists already", "--force overwrites it")
-    if not path.parent.is_dir():
+    if not item.in_folder and not path.parent.is_dir():
         raise UsageError(f"{shown}: folder {Path(shown).parent} does not exist")
     check_folder(path.parent)
-
-
-def _is_special(path: Path) -> bool:
-    """Whether `path` is a device, pipe or open stream: written to directly, never replaced."""
-    if str(path).startswith(("/dev/std", "/dev/fd/")):
-        return True
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _renderer(name: str, kind: DocumentKind) -> Renderer:
@@ -191,11 +202,13 @@ def _suffixes(kind: DocumentKind) -> list[str]:
     return [suffix for renderer in _all(kind) for suffix in renderer.suffixes]
 
 
-def _by_suffix(place: str, kind: DocumentKind) -> Renderer | None:
-    """The renderer whose suffix ends `place`; None when no renderer of any document has that suffix."""
+def _by_suffix(place: str) -> tuple[str, str]:
+    """The format with the longest suffix that ends `place`, and that suffix; both empty when there is none."""
     lower = place.lower()
-    for name in RENDERERS:
-        renderer: Renderer = RENDERERS.load(name)()
-        if lower.endswith(renderer.suffixes):
-            return _renderer(name, kind)
-    return None
+    found = [
+        (name, suffix)
+        for name in RENDERERS
+        for suffix in RENDERERS.load(name).suffixes
+        if lower.endswith(suffix)
+    ]
+    return max(found, key=lambda item: len(item[1]), default=("", ""))

@@ -16,7 +16,7 @@ _LONGEST_KEY = 64
 
 
 class Blocks:
-    """Gives ids to blocks of `size` tokens. An id stands for its block and for all tokens before it in the namespace."""
+    """Gives ids to blocks of `size` tokens. An id stands for its block and all tokens before it in the namespace."""
 
     def __init__(self, size: int, salt: str | None = None) -> None:
         if size < 1:

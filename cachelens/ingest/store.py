@@ -67,7 +67,7 @@ def write(trace: model.Trace, directory: Path, force: bool = False) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         trace.requests.write_parquet(scratch / "requests.parquet")
-        _contents_frame(trace.contents).write_parquet(scratch / "contents.parquet")
+        content_frame(trace.contents).write_parquet(scratch / "contents.parquet")
         _write_segments(trace, scratch / "segments.parquet")
         manifest = Manifest(
             schema_version=model.SCHEMA_VERSION,
@@ -269,7 +269,8 @@ def _segments_of(keys: list[tuple[object, ...]], parents: list[int], row_keys: l
     )
 
 
-def _contents_frame(contents: model.Contents) -> pl.DataFrame:
+def content_frame(contents: model.Contents) -> pl.DataFrame:
+    """The table of contents, a row each."""
     ids = pl.Series(contents.ids)
     lists = [ids[int(a) : int(b)] for a, b in zip(contents.offsets[:-1], contents.offsets[1:], strict=True)]
     return pl.DataFrame(

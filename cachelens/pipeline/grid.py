@@ -30,7 +30,7 @@ from cachelens.simulate.engines import ENGINES
 from cachelens.simulate.fleet import Fleet, Summary
 from cachelens.simulate.models.cost import flop_hit_rate
 from cachelens.simulate.models.shapes import Shape
-from cachelens.simulate.options import chosen, own_options, require_times
+from cachelens.simulate.options import chosen, own_options, policies_of, require_times
 from cachelens.simulate.policies import POLICIES
 from cachelens.simulate.workload import Workload, workload
 
@@ -130,7 +130,7 @@ def _tasks(
             sizes.capacities(options.capacities, working_set, size) if sized else [_UNLIMITED]
         )
         tiers = sizes.tiers(options.tiers, working_set, size)
-        policies = [policy for policy in options.policies if policy in known.policies]
+        policies = [policy for policy in options.policies if policy in policies_of(known)]
         used.update(policies)
         if options.policies and known.policies and not policies:
             if len(engines) == 1:

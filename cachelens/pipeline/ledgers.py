@@ -1,4 +1,4 @@
-"""Both planes as rows, and remedied traces as token lines. In: a case or a trace. Out: bytes of files."""
+"""Both planes as rows. In: a case. Out: a frame, bytes of files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import io
 from collections.abc import Iterator
 from itertools import groupby
 
-import msgspec
 import polars as pl
 
 from cachelens.advise.case import Case
 from cachelens.attribute.ledger import LedgerRow
 from cachelens.model.kinds import BUCKETS, KINDS, LABELS, OUTCOMES
-from cachelens.model.trace import Trace
 
 #: Columns of a ledger: tokens `[depth_lo, depth_hi)` of a request's prompt. `cause`: what made the outcome so:
 #: the path of the edit (divergence), the evicting request (capacity), idle seconds (expiry). `label_cause`: the
@@ -71,8 +69,8 @@ def _causes(case: Case, request: int, ids: list[str]) -> dict[str, str]:
     return found
 
 
-def ledger_file(case: Case, suffix: str) -> bytes:
-    """The ledger as `.parquet`, `.csv` or `.jsonl`."""
+def ledger_frame(case: Case) -> pl.DataFrame:
+    """The ledger, with the columns of LEDGER."""
     frames: list[pl.DataFrame] = []
     rows: list[tuple[object, ...]] = []
     for row in ledger_rows(case):
@@ -81,7 +79,12 @@ def ledger_file(case: Case, suffix: str) -> bytes:
             frames.append(pl.DataFrame(rows, schema=LEDGER, orient="row"))
             rows = []
     frames.append(pl.DataFrame(rows, schema=LEDGER, orient="row"))
-    frame = pl.concat(frames, rechunk=False)
+    return pl.concat(frames, rechunk=False)
+
+
+def ledger_file(case: Case, suffix: str) -> bytes:
+    """The ledger as `.parquet`, `.csv` or `.jsonl`."""
+    frame = ledger_frame(case)
     stream = io.BytesIO()
     if suffix == ".parquet":
         frame.write_parquet(stream, compression="zstd", statistics=False)
@@ -90,49 +93,3 @@ def ledger_file(case: Case, suffix: str) -> bytes:
     else:
         frame.write_ndjson(stream)
     return stream.getvalue()
-
-
-def token_lines(trace: Trace) -> Iterator[bytes]:
-    """A trace as token ids, one request a line, as the format `tokens` reads it.
-
-    Contents without ids (pictures) become as many tokens of an id of their own above every vocabulary.
-    """
-    frame = trace.requests
-    columns = ("request_id", "session_id", "namespace", "model", "started_at", "ended_at", "output_tokens")
-    contents, content = trace.contents, trace.segments.content
-    for at, (name, session, namespace, model, start, end, output) in enumerate(
-        frame.select(columns).iter_rows()
-    ):
-        ids: list[int] = []
-        for row in trace.segments.path(int(trace.last_segment[at])).tolist():
-            number = int(content[row])
-            own = contents.token_ids(number)
-            ids += own.tolist() if len(own) else [_ATOMIC - number] * int(contents.tokens[number])
-        line: dict[str, object] = {
-            "request_id": name,
-            "session_id": session,
-            "namespace": namespace,
-            "model": model,
-            "timestamp": None if start is None else start.timestamp(),
-            "duration_s": None if start is None or end is None else (end - start).total_seconds(),
-            "tokens": ids,
-            "output_tokens": _output(trace, at) or output,
-        }
-        yield msgspec.json.encode({key: value for key, value in line.items() if value is not None}) + b"\n"
-
-
-#: Ids of contents without ids count down from here: below those of framing, above every vocabulary.
-_ATOMIC = 0xFFFE0000
-
-
-def _output(trace: Trace, request: int) -> list[int]:
-    """Token ids of a reply, empty when it was not captured."""
-    ids: list[int] = []
-    last, row = int(trace.last_segment[request]), int(trace.last_output[request])
-    pieces: list[list[int]] = []
-    while row != last:
-        pieces.append(trace.contents.token_ids(int(trace.segments.content[row])).tolist())
-        row = int(trace.segments.parent[row])
-    for piece in reversed(pieces):
-        ids += piece
-    return ids

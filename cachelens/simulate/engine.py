@@ -34,7 +34,8 @@ class Facts:
 
     `kind`: `server` (a capacity and a policy), `api` (a provider's rules and lifetimes) or `bound`.
     `page_size`: default unit of caching in tokens; `page_sizes`: those it can have, empty for any.
-    `policies`: what it can evict by, its default first. `keeps_output`: generated text that is sent back
+    `policies`: what it can evict by, its default first; `any_policy`: also by those that other packages add.
+    `keeps_output`: generated text that is sent back
     unchanged is found. `tiers`: how many slower tiers it can have. `order`: how it puts prompts together,
     `tools-first` or `system-first`; empty for as they were captured. `sized`: it has a capacity.
     `unknown`: sentences about what is not published or not modeled; every report of the engine shows them.
@@ -50,6 +51,7 @@ class Facts:
     tiers: int = 0
     order: str = ""
     sized: bool = True
+    any_policy: bool = False
     sources: tuple[Source, ...] = ()
     unknown: tuple[str, ...] = ()
 

@@ -11,6 +11,7 @@ import msgspec
 from cachelens.errors import UsageError, unknown_name
 from cachelens.simulate.capacity import LARGEST
 from cachelens.simulate.engine import Engine, Facts, Setup
+from cachelens.simulate.policies import POLICIES
 
 T = TypeVar("T")
 
@@ -38,14 +39,19 @@ def chosen(setup: Setup, facts: Facts) -> Chosen:
     if len(setup.tiers) > facts.tiers:
         allowed = f"at most {facts.tiers}" if facts.tiers else "no"
         raise UsageError(f"{facts.name} has {allowed} slower tiers", "leave --tier out, or choose hicache")
-    if setup.policy is None or setup.policy in facts.policies:
+    if setup.policy is None or setup.policy in policies_of(facts):
         default = facts.policies[0] if facts.policies else ""
         return Chosen(page, default if setup.policy is None else setup.policy)
     if not facts.policies:
         raise UsageError(f"{facts.name} has no eviction policy to choose", "leave --policy out")
     raise UsageError(
-        f"{facts.name} does not evict by {setup.policy!r}", f"its policies: {', '.join(facts.policies)}"
+        f"{facts.name} does not evict by {setup.policy!r}", f"its policies: {', '.join(policies_of(facts))}"
     )
+
+
+def policies_of(facts: Facts) -> tuple[str, ...]:
+    """What an engine can evict by, its default first, those of other packages last."""
+    return (*facts.policies, *POLICIES.added) if facts.any_policy else facts.policies
 
 
 def unbounded(setup: Setup) -> tuple[tuple[str, Setup], ...]:

@@ -1,7 +1,8 @@
 """Text of token ids, without an encoder. In: the name of an encoding, ids. Out: strings.
 
 Reports of traces that were read from tables need no encoder, and its construction takes longer than most
-of them; the packed table of tokens is enough.
+of them; the packed table of tokens is enough. Tables may hold ids that are no tokens: a remedied trace has them
+where something was cleared.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from functools import cached_property
 
 from cachelens.tokens.encodings import ENCODINGS, EncodingSpec, token_ranks
 
+#: What an id that is no token is read as.
+_NO_TOKEN = "\ufffd".encode()
+
 
 @dataclass(frozen=True)
 class Decoder:
-    """`decode(ids)` is their text under the encoding `name`; bytes that are no UTF-8 become U+FFFD.
+    """`decode(ids)` is their text under the encoding `name`.
 
-    Raises UsageError for an unknown encoding, when the first ids are decoded, and KeyError for an id that is
-    no token.
+    Bytes that are no UTF-8 become U+FFFD, and so does an id that is no token. Raises UsageError for an unknown
+    encoding, when the first ids are decoded.
     """
 
     name: str
@@ -38,5 +42,7 @@ class Decoder:
         try:
             return b"".join(map(tokens.__getitem__, ids)).decode("utf-8", "replace")  # type: ignore[arg-type]
         except (IndexError, TypeError):
-            known = (0 <= number < len(tokens) and tokens[number] is not None for number in ids)
-            raise KeyError(next(number for number, ok in zip(ids, known, strict=True) if not ok)) from None
+            found = (tokens[number] if 0 <= number < len(tokens) else None for number in ids)
+            return b"".join(_NO_TOKEN if token is None else token for token in found).decode(
+                "utf-8", "replace"
+            )

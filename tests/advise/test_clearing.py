@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from cachelens.advise.case import Case, TokenPrices
 from cachelens.advise.clearing import clearing
 from cachelens.advise.plan import Plan
+from cachelens.advise.rewrite import STUB_TOKENS
 from cachelens.advise.surplus import LATER, Region
+from cachelens.model.options import AnalyzeOptions
+from cachelens.pipeline import analyze
 from cachelens.pipeline.savings import rewritten
 from cachelens.simulate.workload import workload
+from cachelens.tokens.encodings import load_encoding
 from tests.advise.sessions import Session, case_of, words
 
 
@@ -115,6 +119,51 @@ def test_figures_of_the_sentence_are_those_of_the_replay() -> None:
     said = [int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d", found.break_even)]
     assert said[1:] == [more, fewer]
     assert said[0] * 8 == fewer
+
+
+def test_what_is_cleared_stays_so_when_another_label_takes_over_and_counts_once() -> None:
+    """The text at hand is never referred to, then answered anew; and a change in front sends it as another row."""
+    dump = "\n".join(f"state_value_{number} is set" for number in range(7000, 7060))
+    session = Session("twice", system="at 1").user("go")
+    session.use("state", {"of": "db"}, dump)
+    session.steps(14)
+    session.messages[0]["content"] = "at 2"
+    session.steps(3)
+    session.messages[0]["content"] = "at 3"
+    session.steps(2)
+    session.use("state", {"of": "db"}, dump.replace("is set", "is now set to"))
+    session.steps(3)
+    case = case_of(session)
+    parts = [part for region in case.surplus if (part := region.only({"unreferenced"})) is not None]
+    regions = [part for part in parts if case.text(part.row) == dump]
+    assert max(part.prompts for part in regions) < len(case) - 18
+    found = clearing(case, regions)
+    assert found.plan is not None
+    assert len(found.plan.clear) == 2
+    fewer = int((case.work.prompt_tokens - workload(rewritten(case, found.plan)).prompt_tokens).sum())
+    said = [int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d", found.break_even)]
+    size = len(load_encoding("o200k_base").encode(dump)) - STUB_TOKENS
+    first = min(found.plan.clear)
+    assert said == [2, size, fewer]
+    assert fewer == size * (len(case) - first)
+
+
+def test_a_trace_with_something_cleared_can_be_analyzed() -> None:
+    session = Session("again").user("go")
+    session.use("state", {"of": "a"}, words("old", 200))
+    session.use("state", {"of": "a"}, words("new", 50))
+    for number in range(8):
+        session.ask(f"answer {number}")
+        session.user(f"question {number}")
+    case = priced(session, 0.3, 1.0)
+    plan = clearing(case, later(case)).plan
+    assert plan is not None
+    (request,) = plan.clear
+    work = workload(rewritten(case, plan))
+    result = analyze(rewritten(case, plan), AnalyzeOptions())
+    assert result.totals.prompt_tokens == int(work.prompt_tokens.sum())
+    # Its stub is other text than what stood there, so it shows as the edit that it is.
+    assert [at for at, row in enumerate(result.requests) if row.break_] == [request]
 
 
 def test_break_even_of_what_does_not_pay() -> None:

@@ -7,12 +7,16 @@ import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cachelens.cli import outputs, run
+from cachelens.cli import atomic, run
 from cachelens.errors import InputError
 from cachelens.model.result import decode
+from cachelens.report.renderers import RENDERERS
+from cachelens.report.renderers.parquet import Parquet
+from cachelens.report.tables.names import TABLES
 from tests.cli.fakes import Stages
 
 
@@ -82,6 +86,7 @@ def test_format_names_what_the_suffix_does_not(stages: Stages) -> None:
 
 def _folder() -> None:
     Path("there").mkdir()
+    Path("there/requests.csv").write_text("old")
     Path("there.json").write_text("old")
     Path("x.json").write_text("capture")
 
@@ -90,11 +95,19 @@ def _folder() -> None:
     ("arguments", "said"),
     [
         (
-            ["-o", "r.pdf"],
-            "r.pdf: the suffix names no output format\n  suffixes: .txt, .json, .csv, .parquet",
+            ["-o", "r.docx"],
+            "r.docx: the suffix names no output format\n  suffixes: .txt, ",
         ),
         (["-o", "r"], "the suffix names no output format"),
-        (["-o", "r.svg"], "svg does not show this kind of report\n  formats: terminal, json, csv, parquet"),
+        (
+            ["-o", "r.junit.xml"],
+            "junit does not show this kind of report\n  formats: terminal, ",
+        ),
+        (["-o", "there/"], "there/requests.csv: exists already"),
+        (["-o", "there/requests.csv/"], "there/requests.csv/: is a file, not a folder"),
+        (["-o", "nowhere/r/"], "nowhere/r/: folder nowhere does not exist"),
+        (["-o", "t.json/"], "t.json/: json is one file, not a folder"),
+        (["-o", "new/", "-o", "new/findings.csv"], "new/findings.csv: named twice"),
         (["-o", "there.json"], "there.json: exists already\n  --force overwrites it"),
         (["-o", "there", "--format", "json"], "is a folder"),
         (["-o", "nowhere/r.json"], "folder nowhere does not exist"),
@@ -111,8 +124,9 @@ def test_refused_before_the_work(
     assert run(["analyze", "x.json", *arguments]) == 2
     assert said in capfd.readouterr().err
     assert stages.calls == {}
-    assert Path("there.json").read_text() == "old"
+    assert Path("there.json").read_text() == Path("there/requests.csv").read_text() == "old"
     assert Path("x.json").read_text() == "capture"
+    assert sorted(path.name for path in Path().iterdir()) == ["there", "there.json", "x.json"]
 
 
 def test_folder_without_permission(
@@ -154,10 +168,126 @@ def test_a_failed_write_leaves_nothing(
         assert [path.name for path in Path().iterdir()] == [os.path.basename(str(source))]
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(outputs.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     assert run(["analyze", "x", "-o", "r.json"]) == 2
     assert "r.json: No space left on device" in capfd.readouterr().err
     assert list(Path().iterdir()) == []
+
+
+def test_a_failed_output_leaves_none_of_them(
+    stages: Stages, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever fails, and whether it cannot be rendered or cannot be written."""
+    Path("old.csv").write_text("old")
+    files = ["-o", "a.json", "-o", "old.csv", "-o", "tables/", "-o", "z.txt", "--force"]
+    assert Stages().result.pictures is None
+    assert run(["analyze", "x", *files, "-o", "b.speedscope.json"]) == 2
+    assert "speedscope: this result holds no data for pictures" in capfd.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["old.csv"]
+    left = [0]
+
+    def full(path: Path, mode: str) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            raise OSError(28, "No space left on device")
+        return open(path, mode)
+
+    monkeypatch.setattr(atomic, "open", full, raising=False)
+    for failing in (1, 2, 7, 12):
+        left[0] = failing
+        assert run(["analyze", "x", *files]) == 2
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert "No space left on device" in err
+        assert "Wrote" not in err
+        assert [path.name for path in Path().iterdir()] == ["old.csv"]
+        assert Path("old.csv").read_text() == "old"
+
+
+def test_interrupted_while_rendering(stages: Stages, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*args: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Parquet, "render", stop)
+    assert run(["analyze", "x", "-o", "a.json", "-o", "t/", "-o", "b.parquet"]) == 130
+    assert list(Path().iterdir()) == []
+
+
+def test_when_the_last_step_fails_what_was_put_in_place_is_complete(
+    stages: Stages, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, moved = os.replace, [0]
+
+    def fail(source: Any, target: Any) -> None:
+        moved[0] += 1
+        if moved[0] == 2:
+            raise OSError(5, "Input/output error")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    assert run(["analyze", "x", "-o", "a.json", "-o", "b.txt", "-o", "c.txt"]) == 2
+    assert "b.txt: Input/output error" in capfd.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["a.json"]
+    assert decode(Path("a.json").read_bytes()) == stages.result
+
+
+def test_files_left_by_a_killed_run_are_no_hindrance(stages: Stages) -> None:
+    left = Path(f".r.json.{os.getpid()}.0.part")
+    left.write_text("half")
+    assert run(["analyze", "x", "-o", "r.json"]) == 0
+    assert decode(Path("r.json").read_bytes()) == stages.result
+    assert left.read_text() == "half"
+
+
+def test_the_longest_suffix_names_the_format(stages: Stages) -> None:
+    assert run(["analyze", "x", "-q", "-o", "r.trace.json", "-o", "trace.json", "-o", "R.Perfetto.JSON"]) == 0
+    assert "traceEvents" in json.loads(Path("r.trace.json").read_text())
+    assert Path("r.trace.json").read_bytes() == Path("R.Perfetto.JSON").read_bytes()
+    assert decode(Path("trace.json").read_bytes()) == stages.result
+
+
+def test_a_table_by_its_name(stages: Stages) -> None:
+    names = ["findings.csv", "run.breaks.csv", "run.1.csv", "out.layouts.parquet", "Skipped.CSV"]
+    assert run(["analyze", "x", "-q", *(part for name in names for part in ("-o", name))]) == 0
+    assert Path("findings.csv").read_text().startswith("code,name,title,")
+    assert Path("run.breaks.csv").read_text().startswith("request_id,lineage_id,departs_from,")
+    assert Path("run.1.csv").read_text().startswith("request_id,session_id,")
+    assert Path("Skipped.CSV").read_text().splitlines()[1].startswith("captures/agent.har,bad-json,1,17")
+    assert Path("out.layouts.parquet").read_bytes()[:4] == b"PAR1"
+    assert run(["analyze", "x", "-q", "-o", "outcomes", "--format", "csv"]) == 0
+    assert Path("outcomes").read_text().startswith("request_id,outcome,tokens\n")
+
+
+def test_a_folder_of_tables(stages: Stages, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", "x", "-o", "new/", "-o", "new.parquet/"]) == 0
+    err = capfd.readouterr().err
+    assert sorted(path.name for path in Path("new").iterdir()) == sorted(
+        f"{name}.csv" for name in TABLES["result"]
+    )
+    assert sorted(path.stem for path in Path("new.parquet").iterdir()) == sorted(TABLES["result"])
+    assert "Wrote new/requests.csv\n" in err
+    assert "Wrote new.parquet/findings.parquet\n" in err
+    kept = Path("new/notes.md")
+    kept.write_text("mine")
+    assert run(["analyze", "x", "-q", "-o", "new/"]) == 2
+    assert run(["analyze", "x", "-q", "-o", "new/", "--force"]) == 0
+    assert kept.read_text() == "mine"
+    assert run(["simulate", "x", "-q", "-o", "grid/"]) == 0
+    assert [path.name for path in Path("grid").iterdir()] == ["cells.csv"]
+
+
+def test_pictures_are_prepared_for_those_that_show_them(stages: Stages) -> None:
+    for files, wanted in (
+        ([], False),
+        (["-o", "a.md", "-o", "a.txt", "-o", "a.csv", "-o", "a.trace.json"], False),
+        (["-o", "a.json", "--force"], True),
+        (["--format", "json"], True),
+    ):
+        assert run(["analyze", "x", *files]) == 0
+        assert stages.calls["analyze"][0].pictures is wanted
+    for name in RENDERERS:
+        renderer = RENDERERS.load(name)
+        assert isinstance(getattr(renderer, "pictures", False), bool)
 
 
 def test_a_pipe_by_name_is_written_to(stages: Stages) -> None:

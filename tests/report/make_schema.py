@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from cachelens.model.comparison import Comparison
 from cachelens.model.curve import Curve
 from cachelens.model.grid import Grid
 from cachelens.model.inspection import Inspection
@@ -18,6 +19,7 @@ PATHS: dict[Path, Any] = {
     DOCS / "curve.schema.json": Curve,
     DOCS / "grid.schema.json": Grid,
     DOCS / "inspection.schema.json": Inspection,
+    DOCS / "comparison.schema.json": Comparison,
 }
 COMMAND = "python -m tests.report.make_schema"
 

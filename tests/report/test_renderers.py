@@ -6,18 +6,25 @@ import csv
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
 import cachelens.report.renderers as renderers
+from cachelens.gate.baseline import baseline_of
+from cachelens.gate.judge import GateOptions, judge
 from cachelens.model.curve import Curve, CurvePoint
 from cachelens.model.result import decode
-from cachelens.report.plots import PLOTS
+from cachelens.pipeline.comparison.compare import compare, illustrated
+from cachelens.report.plots.picture import Picture
 from cachelens.report.renderers import RENDERERS
-from cachelens.report.renderers.base import RenderOptions
+from cachelens.report.renderers.base import DocumentKind, RenderOptions
+from cachelens.report.tables.names import TABLES
 from tests.report import builders, inspections
+from tests.report.pictured import pictured, tree
 
 OPTIONS = RenderOptions()
 
@@ -28,21 +35,38 @@ def test_registry_and_files_agree() -> None:
     assert {
         entry.target.partition(":")[0].rpartition(".")[2] for entry in RENDERERS.entries.values()
     } == modules
-    plots = {path.stem for path in (folder.parent / "plots").glob("*.py")} - {"__init__", "figure"}
-    assert {entry.target.partition(":")[0].rpartition(".")[2] for entry in PLOTS.entries.values()} == plots
     suffixes = [suffix for name in RENDERERS for suffix in RENDERERS.load(name).suffixes]
     assert len(suffixes) == len(set(suffixes))
     assert all(RENDERERS.load(name).name == name for name in RENDERERS)
 
 
+def test_every_renderer_says_what_it_shows() -> None:
+    for name in RENDERERS:
+        renderer = RENDERERS.load(name)
+        assert {type(getattr(renderer, flag)) for flag in ("binary", "pictures", "tabular")} == {bool}, name
+        assert renderer.documents <= set(get_args(DocumentKind))
+        assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in renderer.suffixes)
+        if renderer.tabular:
+            assert renderer.documents <= set(TABLES)
+
+
+def compared() -> Any:
+    """Of both results as well: some renderers draw them side by side."""
+    before, after = pictured(), pictured(tree()[:3])
+    return illustrated(compare(before, after), before, after)
+
+
 @pytest.mark.parametrize("name", list(RENDERERS))
 def test_same_document_same_bytes(name: str) -> None:
     renderer = RENDERERS.load(name)()
-    made = {
-        "result": builders.session,
+    made: dict[str, Callable[[], Any]] = {
+        "result": pictured,
         "curve": lambda: builders.curve(marked=200_000),
         "grid": builders.grid,
         "inspection": inspections.inspection,
+        "verdict": lambda: judge([builders.wasteful()], GateOptions(), baseline_of([builders.session()])),
+        "comparison": compared,
+        "picture": lambda: Picture("icicle", pictured()),
     }
     for kind in renderer.documents:
         first = renderer.render(made[kind](), OPTIONS)

@@ -12,7 +12,7 @@ from cachelens.model.curve import Curve
 from cachelens.model.findings import Bucket
 from cachelens.model.grid import Grid
 from cachelens.model.kinds import OUTCOMES
-from cachelens.model.result import Result, check
+from cachelens.model.result import LayoutRow, Result, check
 from cachelens.model.skips import SkipReport
 from cachelens.report.renderers.base import RenderOptions
 from cachelens.report.renderers.terminal import Terminal
@@ -183,7 +183,57 @@ def test_reported_tokens_are_compared_on_the_requests_that_report() -> None:
         text,
     )
     assert "on 1 of 2 requests" in text
-    assert "reported by server" not in show(builders.result(rows[:1]))
+    alone = show(builders.result(rows[:1]))
+    assert re.search(r"reported by server +- +no cached tokens: hits are simulated alone", alone)
+
+
+def test_requests_larger_than_the_cache_are_told_beside_the_bar() -> None:
+    rows = [builders.row(n, {"capacity": 700, "fresh": 300}) for n in (1, 2, 3)]
+    text = show(builders.result(rows, engine={"rejected_requests": 2}))
+    assert re.search(r"larger than cache +2 +of 3 requests; their misses count as evicted", text)
+    assert "larger than" not in show(builders.result(rows))
+
+
+def test_a_remedy_that_costs_is_shown_with_a_minus() -> None:
+    saving = builders.saving(-2_000, 100_000, cost_usd=-0.5)
+    found = builders.finding(saving=saving)
+    result = msgspec.structs.replace(builders.wasteful(), findings=(found,))
+    assert re.search(r"CL101 .* -2.00 k +-2.0 % +-0.5000$", show(result, Page(160)), re.M)
+    least = msgspec.structs.replace(found, saving=builders.saving(1, 10**6))
+    result = msgspec.structs.replace(result, findings=(least,))
+    assert re.search(r"CL101 .* 1 +<0.1 %$", show(result, Page(160)), re.M)
+
+
+def test_titles_go_on_below_and_paths_keep_their_end() -> None:
+    path = "/home/somebody/" + "deep/" * 20 + "module.py"
+    title = f"3 files are read again, most of all ({path}), 3 times in one prompt; 80,495 tokens"
+    result = msgspec.structs.replace(builders.wasteful(), findings=(builders.finding(title=title),))
+    lines = show(result, Page(80)).splitlines()
+    at = next(at for at, line in enumerate(lines) if "CL101" in line)
+    assert re.match(r" {10}\S.*deep/module.py\), 3 times in one prompt", lines[at + 1])
+    assert "somebody" not in "".join(lines)
+    assert lines[at + 2].strip() == "r12, system[0].text, char 214"
+
+
+def test_a_screen_that_would_be_too_long_keeps_titles_on_one_line() -> None:
+    long = "a title of many words " * 12
+    findings = [builders.finding(f"CL10{n}", title=long) for n in range(5)]
+    result = msgspec.structs.replace(builders.wasteful(), findings=tuple(findings))
+    lines = show(result, Page(80)).splitlines()
+    assert sum("a title of many" in line for line in lines) == 10
+    noted = tuple(f"note {n} " * 20 for n in range(4))
+    result = msgspec.structs.replace(
+        result,
+        trace=msgspec.structs.replace(result.trace, notes=noted),
+        engines=tuple(
+            LayoutRow(
+                engine=f"e{n}", order="o", prompt_tokens=9, hit_tokens=3, prefilled_tokens=6, hit_rate=1 / 3
+            )
+            for n in range(14)
+        ),
+    )
+    lines = show(result, Page(80)).splitlines()
+    assert sum("a title of many" in line for line in lines) == 5
 
 
 def test_empty_and_single_point_curves_are_shown() -> None:
@@ -220,7 +270,7 @@ def test_waste_is_shown_by_bucket_and_findings_by_what_they_save() -> None:
     assert re.search(r"CL109 +history replaced by a summary \(legitimate\) +7 +- ", text)
     assert "r12, system[0].text, char 214" in text
     assert re.search(r"all together +430 k ", text)
-    assert re.search(r"those that leave what the model sees as it is +395 k ", text)
+    assert re.search(r"those that leave the input as it is +395 k ", text)
     assert re.search(r"what if: CL101, CL103 +391 k ", text)
     assert "CL108" in show(builders.wasteful(), verbose=True)
 

@@ -30,7 +30,7 @@ from collections.abc import Iterable, Sequence
 
 from cachelens.advise.candidate import Candidate
 from cachelens.advise.case import Case
-from cachelens.advise.rules.outputs import counted, output_candidate, short_path
+from cachelens.advise.rules.outputs import counted, output_candidate, short_path, worst_of
 from cachelens.advise.rules.rereads import Reread, rereads
 from cachelens.advise.surplus import Region, sum_of
 
@@ -77,6 +77,7 @@ class RereadFile:
                 "lines": worst.lines,
                 "repeated outputs": sum_of(case, repeated).copies,
             },
+            worst=worst_of(worst.regions),
         )
 
 

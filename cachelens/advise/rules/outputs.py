@@ -112,22 +112,37 @@ def _noted(case: Case, regions: Sequence[Region]) -> Plan:
 
 
 def density_of(case: Case, rows: Iterable[int]) -> dict[str, int | str]:
-    """How many of the rare identifiers in these outputs the assistant wrote later, as details; empty: not known."""
-    used = total = 0
-    for row in sorted({case.tree.twin[row] for row in rows}):
-        own = case.content.density.get(row)
+    """How many of the rare identifiers in these outputs the assistant wrote later, as details; empty: not known.
+
+    A text counts once in a session, wherever changes before it put it.
+    """
+    found: dict[tuple[str, int], tuple[int, int]] = {}
+    for row in sorted(set(rows)):
+        own = case.content.density.get(case.tree.twin[row])
         if own is not None:
-            used, total = used + own[0], total + own[1]
+            found.setdefault(_identity(case, row), own)
+    used, total = (sum(column) for column in zip(*found.values(), strict=True)) if found else (0, 0)
     return {"rare identifiers": total, "of those used later": used} if total else {}
 
 
-def place_of(case: Case, region: Region) -> Place:
-    """Where a region is seen first, beside the row that makes it superfluous."""
-    start, stop = region.runs[0]
-    request = int(case.tree.requests[start:stop].min())
-    for start, stop in region.runs[1:]:
-        request = min(request, int(case.tree.requests[start:stop].min()))
-    return Place(request, region.row, None, case.tree.start[region.row], region.parts[0].cause)
+def _identity(case: Case, row: int) -> tuple[str, int]:
+    """What a text is known by, wherever a changed history puts it: session and content."""
+    request = int(case.tree.requests[case.tree.run(row)[0]])
+    return case.sessions[request], int(case.trace.segments.content[row])
+
+
+def _first_seen(case: Case, regions: Sequence[Region], one: Region) -> tuple[int, Region]:
+    """The first request in which what `one` says of an output holds, and the region that begins there."""
+
+    def said(region: Region) -> tuple[object, ...]:
+        return _identity(case, region.row), *((part.lo, part.hi, part.label) for part in region.parts)
+
+    same = [region for region in regions if said(region) == said(one)]
+    firsts = [
+        min(int(case.tree.requests[start:stop].min()) for start, stop in region.runs) for region in same
+    ]
+    at = min(range(len(same)), key=firsts.__getitem__)
+    return firsts[at], same[at]
 
 
 def output_candidate(
@@ -138,15 +153,20 @@ def output_candidate(
     fix: str,
     total: Sum | None = None,
     details: Mapping[str, int | float | str] | None = None,
+    worst: Region | None = None,
 ) -> Candidate:
-    """The usual candidate about superfluous outputs. Where nothing can be left out at a gain, it is legitimate."""
+    """The usual candidate about superfluous outputs. Where nothing can be left out at a gain, it is legitimate.
+
+    It shows `worst`, or the region that carries most, where it is seen first, beside what makes it superfluous.
+    """
     total = sum_of(case, regions) if total is None else total
     plan, break_even = remedy(case, regions)
-    worst = worst_of(regions)
+    first, shown = _first_seen(case, regions, worst_of(regions) if worst is None else worst)
+    cause = shown.parts[0].cause
     return Candidate(
         title=title,
         group=group,
-        place=place_of(case, worst),
+        place=Place(first, shown.row, None, case.tree.start[shown.row], cause),
         requests=total.requests,
         tokens=total.carried,
         measure="carried",
@@ -161,7 +181,7 @@ def output_candidate(
             "tokens held": total.held,
             **density_of(case, {region.row for region in regions}),
         },
-        excerpt=Excerpt(excerpt_of(case.text(worst.parts[0].cause)), excerpt_of(case.text(worst.row))),
+        excerpt=Excerpt(excerpt_of(case.text(cause)), excerpt_of(case.text(shown.row))),
     )
 
 

@@ -123,8 +123,9 @@ def known_tools() -> tuple[ToolEntry, ...]:
 def read_tools(path: Path) -> tuple[ToolEntry, ...]:
     """The user's tools: a TOML file with one `[[tool]]` for each, its keys the columns of the table.
 
-    `name` is the tool's name or a list of names, every other value a string or a list of strings. Raises
-    InputError for a file that cannot be read, UsageError for unknown keys and for values that do not fit.
+    `name` is the tool's name or a list of names, every other value a string or a list of strings. A configuration
+    file has them as `[[tools]]` among its settings, below `[tool.cachelens]` if it has that. Raises InputError for a
+    file that cannot be read, UsageError for unknown keys and for values that do not fit.
     """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -132,14 +133,21 @@ def read_tools(path: Path) -> tuple[ToolEntry, ...]:
         raise InputError(f"{path}: cannot be read: {error.strerror or type(error).__name__}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not TOML: {error}", "see docs/labels.md for an example") from error
+    shared = given.get("tool")
+    settings = shared.get("cachelens") if isinstance(shared, dict) else given
+    if isinstance(settings, dict) and isinstance(settings.get("tools"), list):
+        return _entries(settings["tools"], "tools", path)
     for key in given:
         if key != "tool":
             raise UsageError(
                 f"{path}: {unknown_name('key', key, ['tool']).message}", "did you mean [[tool]]?"
             )
-    tables = given.get("tool", [])
+    return _entries(given.get("tool", []), "tool", path)
+
+
+def _entries(tables: object, key: str, path: Path) -> tuple[ToolEntry, ...]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise UsageError(f"{path}: `tool` is not a list of tables", "write [[tool]] above each tool")
+        raise UsageError(f"{path}: `{key}` is not a list of tables", f"write [[{key}]] above each tool")
     return tuple(_entry(table, f"{path}: tool {number}") for number, table in enumerate(tables, 1))
 
 

@@ -1,6 +1,6 @@
-"""Documents as one flat table. In: a document. Out: CSV with a header.
+"""A table of a document. In: a document. Out: CSV with a header.
 
-A curve is one row per capacity, a grid one row per cache, an analysis one row per request.
+Without a name of a table a curve is one row per capacity, a grid one row per cache, an analysis one row per request.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ class Csv:
     suffixes = (".csv",)
     documents: frozenset[DocumentKind] = frozenset({"result", "curve", "grid"})
     binary = False
+    pictures = False
+    tabular = True
 
     def render(self, document: Result | Curve | Grid, options: RenderOptions) -> bytes:
-        """UTF-8 CSV with line feeds; `options` change nothing."""
-        from cachelens.report.tables import columns_of
+        """UTF-8 CSV with line feeds; of `options` only `table` matters."""
+        from cachelens.report.tables import table
 
-        columns, rows = columns_of(document)
+        found = table(document, options.table)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_cell(value) for value in row] for row in rows)
+        writer.writerow(found.names)
+        writer.writerows([_cell(value) for value in row] for row in found.rows)
         return text.getvalue().encode("utf-8", "backslashreplace")
 
 

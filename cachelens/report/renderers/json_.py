@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 from cachelens.report.renderers.base import DocumentKind, RenderOptions
 
 if TYPE_CHECKING:
-    from cachelens.model.curve import Curve
-    from cachelens.model.grid import Grid
-    from cachelens.model.inspection import Inspection
-    from cachelens.model.result import Result
+    from cachelens.report.renderers.base import Document
 
 
 class Json:
@@ -18,11 +15,20 @@ class Json:
 
     name = "json"
     suffixes = (".json",)
-    documents: frozenset[DocumentKind] = frozenset({"result", "curve", "grid", "inspection"})
+    documents: frozenset[DocumentKind] = frozenset(
+        {"result", "curve", "grid", "inspection", "verdict", "comparison"}
+    )
     binary = False
+    pictures = True
+    tabular = False
 
-    def render(self, document: Result | Curve | Grid | Inspection, options: RenderOptions) -> bytes:
-        """Indented UTF-8 JSON with a final newline; `options` change nothing."""
+    def render(self, document: Document, options: RenderOptions) -> bytes:
+        """Indented UTF-8 JSON with a final newline; `options` change nothing. Raises TypeError for a picture."""
+        import msgspec
+
+        from cachelens.model.comparison import Comparison, plain
         from cachelens.model.result import encode
 
-        return encode(document)
+        if not isinstance(document, msgspec.Struct):
+            raise TypeError(f"{self.name} does not hold this document")
+        return encode(plain(document) if isinstance(document, Comparison) else document)

@@ -1,4 +1,4 @@
-"""Documents as one flat table for other programs. In: a document. Out: Parquet with the columns of the CSV."""
+"""A table of a document for other programs. In: a document. Out: Parquet with the columns of the CSV."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ class Parquet:
     suffixes = (".parquet",)
     documents: frozenset[DocumentKind] = frozenset({"result", "curve", "grid"})
     binary = True
+    pictures = False
+    tabular = True
 
     def render(self, document: Result | Curve | Grid, options: RenderOptions) -> bytes:
-        """A Parquet file; `options` change nothing."""
+        """A Parquet file; of `options` only `table` matters."""
         import polars as pl
 
-        from cachelens.report.tables import columns_of
+        from cachelens.report.tables import table
 
-        columns, rows = columns_of(document)
-        frame = pl.DataFrame(rows, schema=list(columns), orient="row", infer_schema_length=None)
+        found = table(document, options.table)
+        types = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+        schema = {column.name: types[column.type] for column in found.columns}
+        frame = pl.DataFrame(list(found.rows), schema=schema, orient="row")
         stream = io.BytesIO()
         frame.write_parquet(stream, compression="zstd", statistics=False)
         return stream.getvalue()

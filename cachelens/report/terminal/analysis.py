@@ -1,4 +1,8 @@
-"""The first screen of an analysis. In: a `Result`. Out: at most 60 lines, whatever the number of requests."""
+"""The first screen of an analysis. In: a `Result`. Out: at most 60 lines, whatever the number of requests.
+
+How much was computed and how much had to be, what the cache could have given, where the tokens went; waste; what would
+mend it; and how sure all of that is: the encoding, reports against the simulation, what could not be read.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +22,30 @@ from cachelens.report.untrusted import clean
 #: Breaks shown, and shown with `--verbose`.
 BREAKS = 3
 BREAKS_VERBOSE = 25
+_MOST = 60
 _LABEL = 20
 _FIGURE = 8
 _HEADER = ("request", "lost", "at token", "edit", "part", "where")
 
 
 def analysis(result: Result, page: Page, breaks: int = BREAKS) -> list[Line]:
-    """The screen: what was read, where the tokens went, waste and remedies, the worst `breaks`, what was left out."""
+    """The screen: what was read, where the tokens went, waste and remedies, the worst `breaks`, what was left out.
+
+    Titles go over two lines where there is room for them.
+    """
+    lines = _screen(result, page, breaks, lines_of_title=2)
+    if len(lines) > _MOST and breaks <= BREAKS:
+        return _screen(result, page, breaks, lines_of_title=1)
+    return lines
+
+
+def _screen(result: Result, page: Page, breaks: int, lines_of_title: int) -> list[Line]:
     blank: Line = []
     lines = headline(result.cachelens, result.trace, cache_model(result.engine), page)
     lines += [blank, *_totals(result, page), *bar(result.totals.outcomes, page)]
     verbose = breaks > BREAKS
-    lines += [*_reported(result, page), blank, *waste(result, page)]
-    lines += opportunities(result, page, FINDINGS_VERBOSE if verbose else FINDINGS)
+    lines += [*_rejected(result, page), *_reported(result, page), blank, *waste(result, page)]
+    lines += opportunities(result, page, FINDINGS_VERBOSE if verbose else FINDINGS, lines_of_title)
     lines += [blank, *_breaks(result, page, breaks), *_lineages(result, page)]
     lines += _layouts(result, page)
     closing = [*remarks(result.trace, page), *_engine_remarks(result, page, verbose)]
@@ -84,12 +99,25 @@ def _clean(name: str, page: Page) -> str:
     return clean(name, 20, ascii_only=page.ascii_only)
 
 
+def _rejected(result: Result, page: Page) -> list[Line]:
+    """Requests that the cache can never take: what they lost counts as evicted, though nothing evicted it."""
+    number = result.engine.rejected_requests
+    if not number:
+        return []
+    return _row(
+        "larger than cache",
+        count(number),
+        f"of {plural(len(result.requests), 'request')}; their misses count as evicted",
+        page=page,
+    )
+
+
 def _reported(result: Result, page: Page) -> list[Line]:
     """What the server said, against the simulation of the very requests it said it about."""
     told = [row for row in result.requests if row.reported_cached_tokens is not None]
     cached, prompt = result.totals.reported_cached_tokens, result.totals.reported_prompt_tokens
     if not told or cached is None or not prompt:
-        return []
+        return _row("reported by server", "-", "no cached tokens: hits are simulated alone", page=page)
     simulated_prompt = sum(row.prompt_tokens for row in told)
     details = [f"{count(cached)} of {count(prompt)} tokens by its own count"]
     if simulated_prompt:
@@ -98,6 +126,8 @@ def _reported(result: Result, page: Page) -> list[Line]:
         details.append(f"{gap} from the simulation")
     if len(told) < len(result.requests):
         details.append(f"on {exact(len(told))} of {plural(len(result.requests), 'request')}")
+    if result.confusion is not None and result.confusion.unexplained:
+        details.append(f"unexplained in {plural(result.confusion.unexplained, 'request')}")
     return _row("reported by server", share(cached, prompt), *details, page=page)
 
 
@@ -193,8 +223,6 @@ def _layouts(result: Result, page: Page) -> list[Line]:
 def _engine_remarks(result: Result, page: Page, verbose: bool) -> list[Line]:
     engine = result.engine
     said = list(engine.notes)
-    if engine.rejected_requests:
-        said.append(f"{plural(engine.rejected_requests, 'request')} can never fit in it and got nothing")
     if engine.waited_requests:
         said.append(f"{plural(engine.waited_requests, 'request')} had to wait for others")
     if engine.unknown and not verbose:

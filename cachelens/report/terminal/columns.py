@@ -22,10 +22,7 @@ def table(
     flexible: int | None = None,
 ) -> list[list[Span]]:
     """A dim header and one line per row. `right`: columns aligned to the right."""
-    widths = [max(width(row[at]) for row in (header, *rows)) for at in range(len(header))]
-    if flexible is not None:
-        others = sum(widths) - widths[flexible] + _GAP * (len(widths) - 1) + _INDENT
-        widths[flexible] = max(min(widths[flexible], page.width - others), 8)
+    widths = _widths(header, rows, page, flexible)
 
     def line(cells: Sequence[str], style: str) -> list[Span]:
         spans = [Span(" " * _INDENT)]
@@ -37,3 +34,18 @@ def table(
         return spans
 
     return [line(header, "dim"), *(line(row, "") for row in rows)]
+
+
+def flexible_width(header: Sequence[str], rows: Sequence[Sequence[str]], page: Page, flexible: int) -> int:
+    """Cells that `table` gives to the flexible column."""
+    return _widths(header, rows, page, flexible)[flexible]
+
+
+def _widths(
+    header: Sequence[str], rows: Sequence[Sequence[str]], page: Page, flexible: int | None
+) -> list[int]:
+    widths = [max(width(row[at]) for row in (header, *rows)) for at in range(len(header))]
+    if flexible is not None:
+        others = sum(widths) - widths[flexible] + _GAP * (len(widths) - 1) + _INDENT
+        widths[flexible] = max(min(widths[flexible], page.width - others), 8)
+    return widths

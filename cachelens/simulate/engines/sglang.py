@@ -59,6 +59,7 @@ class Sglang:
         page_size=1,
         policies=("lru", "lfu", "fifo", "mru", "filo", "priority", "slru", "tlru"),
         keeps_output=True,
+        any_policy=True,
         order="system-first",
         sources=(
             Source(

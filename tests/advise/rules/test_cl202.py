@@ -122,3 +122,47 @@ def test_many_small_files_share_one_finding() -> None:
         tokens_of(words(name, 60)) * (len(case) - (30 + at) - 1) for at, name in enumerate(names)
     )
     assert str(found[0].details["worst"]).startswith("f0.py (")
+
+
+def test_it_shows_the_file_of_its_title_though_one_read_of_another_carries_more() -> None:
+    session = Session("shown").user("go")
+    texts = {"a.py": words("a", 100), "b.py": words("b", 150)}
+    for path in ("b.py", "b.py", "a.py", "a.py", "a.py", "a.py"):
+        session.use("read_file", {"path": path}, texts[path])
+    session.steps(3)
+    case = case_of(session)
+    (found,) = candidates("CL202", session)
+    assert "most of all a.py" in found.title
+    assert found.place is not None
+    assert found.place.request == 4
+    assert case.text(found.place.row) == texts["a.py"]
+
+
+def test_the_place_is_where_it_is_seen_first_though_later_rows_of_the_text_carry_more() -> None:
+    session = Session("first", system="as of 0").user("go")
+    for text in ("old", "new"):
+        session.use("read_file", {"path": "app.py"}, words(text, 100))
+    session.ask("one")
+    session.user("more").messages[0]["content"] = "as of 1"
+    session.steps(6)
+    (found,) = candidates("CL202", session)
+    assert found.place is not None
+    assert found.place.request == 2
+
+
+def test_identifiers_count_once_when_a_change_in_front_sends_a_text_again() -> None:
+    def session(*changes: int) -> Session:
+        made = Session("once", system="as of 0").user("explain app.py")
+        for step in range(2):
+            made.use("read_file", {"path": "app.py"}, _FILE)
+            made.use("look_up", {"what": f"x{step}"}, words(f"x{step}", 30), text=_FILE.split()[-1])
+        for step in range(6):
+            if step in changes:
+                made.messages[0]["content"] = f"as of {step}"
+            made.ask(f"done {step}")
+            made.user(f"more {step}")
+        return made
+
+    plain, broken = (candidates("CL202", one)[0].details for one in (session(), session(1, 3)))
+    assert plain["rare identifiers"] == broken["rare identifiers"] != 0
+    assert plain["of those used later"] == broken["of those used later"] != 0
