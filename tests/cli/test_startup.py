@@ -57,7 +57,9 @@ def complete(words: str, count: int) -> list[str]:
 
 
 def test_completion() -> None:
-    assert complete("cachelens ", 1) == ["analyze", "simulate", "inspect", "explain", "ingest", "list"]
+    from cachelens.cli.verbs import VERBS
+
+    assert complete("cachelens ", 1) == list(VERBS)
     assert complete("cachelens an", 1) == ["analyze"]
     assert complete("cachelens analyze --input-format h", 3) == ["har"]
     assert complete("cachelens analyze --format ", 3)[:2] == ["terminal", "json"]

@@ -63,7 +63,29 @@ def test_first_command_prints_what_is_shown():
     assert printed == marked("first output"), "to accept: CACHELENS_ACCEPT=1 python -m pytest tests/docs"
 
 
-@pytest.mark.parametrize("command", commands())
+def test_the_gate_fails_as_shown(tmp_path: Path):
+    (tmp_path / "sample_traces").symlink_to(ROOT / "sample_traces")
+    accept = next(command for command in commands() if "--update-baseline" in command)
+    assert run(accept, tmp_path).returncode == 0
+    done = run(marked("failing check").strip(), tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "CL101" in done.stdout
+    printed = "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
+    if os.environ.get("CACHELENS_ACCEPT") == "1":
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        block = re.compile(r"(<!-- failing output -->\n```\w*\n).*?(```\n<!-- /failing output -->)", re.DOTALL)
+        (ROOT / "README.md").write_text(block.sub(lambda f: f[1] + printed + f[2], text), encoding="utf-8")
+        return
+    assert printed == marked("failing output"), "to accept: CACHELENS_ACCEPT=1 python -m pytest tests/docs"
+
+
+def passing() -> list[str]:
+    """Commands of the README but for the one that is to fail, and those that need what an earlier one wrote."""
+    failing = marked("failing check").strip()
+    return [command for command in commands() if command != failing and "--max-regression" not in command]
+
+
+@pytest.mark.parametrize("command", passing())
 def test_commands_run(command: str, tmp_path: Path):
     # Outputs go to the current folder: run where they do no harm, with the samples in reach.
     (tmp_path / "sample_traces").symlink_to(ROOT / "sample_traces")

@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas in docs/. In: documents. Out: docs/{result,curve,grid,inspection}.schema.json."""
+"""Writes the JSON Schemas in docs/. In: documents. Out: docs/{result,verdict,curve,grid,inspection}.schema.json."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from cachelens.model.curve import Curve
 from cachelens.model.grid import Grid
 from cachelens.model.inspection import Inspection
 from cachelens.model.result import Result
+from cachelens.model.verdict import Verdict
 
 DOCS = Path(__file__).parents[2] / "docs"
 PATHS: dict[Path, Any] = {
     DOCS / "result.schema.json": Result,
+    DOCS / "verdict.schema.json": Verdict,
     DOCS / "curve.schema.json": Curve,
     DOCS / "grid.schema.json": Grid,
     DOCS / "inspection.schema.json": Inspection,

@@ -47,12 +47,7 @@ class Sarif:
                         "driver": {
                             "name": "cachelens",
                             "version": document.cachelens,
-                            "rules": [
-                                _rule(*named)
-                                for named in sorted(
-                                    {_id(check): check for check in bad}.items(), key=itemgetter(0)
-                                )
-                            ],
+                            "rules": [_rule(name, check) for name, check in named],
                         }
                     },
                     "columnKind": "unicodeCodePoints",
