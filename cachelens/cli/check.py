@@ -126,7 +126,7 @@ def check(
     failed = sum(one.status == "failed" for one in verdict.checks)
     if failed and not exit_zero:
         raise GateFailed(
-            f"the gate failed: {failed:,} of {len(verdict.checks):,} checks", verdict.next_command
+            f"the gate failed: {failed:,} of {plural(len(verdict.checks), 'check')}", verdict.next_command
         )
 
 

@@ -47,6 +47,6 @@ def token_lines(trace: Trace) -> Iterator[bytes]:
             "timestamp": None if start is None else start.timestamp(),
             "duration_s": None if start is None or end is None else (end - start).total_seconds(),
             "tokens": prompt_ids(trace, at).tolist(),
-            "output_tokens": output_ids(trace, at) or output,
+            "output_tokens": output_ids(trace, at).tolist() or output,
         }
         yield msgspec.json.encode({key: value for key, value in line.items() if value is not None}) + b"\n"

@@ -47,6 +47,8 @@ def share(part: int, whole: int, digits: int = 1) -> str:
 def percent(ratio: float | Fraction, digits: int = 1) -> str:
     """A ratio in percent: `41.5 %`, `<0.1 %`, `>99.9 %`; exactly 0 and 1 are `0 %` and `100 %`."""
     ratio, scale = Fraction(ratio), 10**digits
+    if ratio < 0:
+        return f"-{percent(-ratio, digits)}"
     if ratio in (0, 1):
         return f"{int(ratio * 100)} %"
     scaled = _round(ratio * 100 * scale)
@@ -85,6 +87,8 @@ def money(amount: float) -> str:
     """US dollars with cents, more digits below a dollar: `12.40`, `0.0312`; never 0 for something."""
     if amount == 0:
         return "0"
+    if amount < 0:
+        return f"-{money(-amount)}"
     if amount >= 1:
         return f"{amount:,.2f}"
     return f"{amount:.4f}" if amount >= 0.0001 else "<0.0001"
@@ -135,6 +139,8 @@ def _round(value: Fraction) -> int:
 def _decimal(scaled: int, digits: int) -> str:
     """`scaled` / 10**digits, written out."""
     whole, rest = divmod(scaled, 10**digits)
+    if not digits:
+        return f"{whole:,}"
     return f"{whole:,}.{rest:0{digits}d}"
 
 

@@ -58,4 +58,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     folder = config.getoption(_OPTION)
     if folder is not None:
         kept = len(list((config.invocation_params.dir / folder).glob("*.jsonl")))
-        terminalreporter.write_line(f"cachelens: {kept} recordings in {folder}")
+        terminalreporter.write_line(f"cachelens: {kept} recording{'' if kept == 1 else 's'} in {folder}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from cachelens.model.options import IngestOptions
-from cachelens.model.trace import Trace
-from cachelens.pipeline.loading import load
+from cachelens.api.traces import Trace, load
 from cachelens.testing.assertions import (
     assert_append_only,
     assert_hit_rate,
@@ -24,5 +22,5 @@ class Recorder(Recording):
 
     @property
     def trace(self) -> Trace:
-        """What was recorded so far. Raises UsageError when that is nothing, InputError for what cannot be read."""
-        return load([self.__fspath__()], IngestOptions(strict=True))
+        """What was recorded so far. Raises UsageError when that is nothing, InputError when it holds no prompt."""
+        return load(self)

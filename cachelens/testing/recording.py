@@ -38,7 +38,7 @@ _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Recording:
     """A file that calls are appended to, from any thread, one write a line. It is made with the first call.
 
-    Passes for the path of its file, so that `cachelens.pipeline.load` and the assertions take it as it is. Times are
+    Passes for the path of its file, so that `cachelens.load` and the assertions take it as it is. Times are
     those of the clock, in whole milliseconds as captures have them; a call that began after another had ended is
     never written as if it began before (it starts up to a millisecond later instead).
     """

@@ -1,4 +1,4 @@
-"""Requests of a unit test as a trace. In: bodies, pairs, or a capture. Out: a `Trace` that holds all of them, whole.
+"""Requests of a unit test as a trace. In: bodies, pairs, or a capture. Out: tables that hold all of them, whole.
 
 Nothing is left out in silence: an assertion about half of what it was given would pass for the wrong reason.
 """
@@ -18,22 +18,23 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from cachelens.api.traces import Trace
 from cachelens.errors import InputError, UsageError, unknown_name
 from cachelens.model.options import IngestOptions
-from cachelens.model.trace import Trace
+from cachelens.model.trace import Trace as Tables
 from cachelens.pipeline.loading import load
 
 #: The body of a request, as an SDK takes it or sends it.
 Body = Mapping[str, Any]
-#: What assertions take: bodies in order, or (body, response) pairs; a capture; a trace.
-Requests = Sequence[Body | tuple[Body, Any]] | str | os.PathLike[str] | Trace
+#: What assertions take: bodies in order, or (body, response) pairs; a capture; a trace, or its tables.
+Requests = Sequence[Body | tuple[Body, Any]] | str | os.PathLike[str] | Trace | Tables
 
 #: How the source of bodies is called, and the requests in it: `requests[3]`.
 _NAME = "requests"
 #: When the first request starts, where times are given.
 _START = datetime(2027, 1, 1, tzinfo=UTC)
-#: Records of a capture that are no requests at all, and missing from no prompt.
-_NO_REQUESTS = frozenset({"no-request-body", "not-post"})
+#: Records of a capture that are no prompts: lists of models, counts of tokens, embeddings.
+_NO_REQUESTS = frozenset({"no-request-body", "not-post", "not-an-llm-request"})
 #: What may be missing without harm to any prompt.
 _HARMLESS = frozenset({"response-unreadable"})
 #: Requests named in a message.
@@ -54,8 +55,8 @@ class Reading(TypedDict, total=False):
     render: str
 
 
-def read(requests: Requests, reading: Reading) -> Trace:
-    """The trace of `requests`.
+def read(requests: Requests, reading: Reading) -> Tables:
+    """The tables of `requests`.
 
     Raises UsageError for options that do not fit, for what is no JSON, and where a part of a prompt is not there
     (it stands on the server, or in a response that was not given); InputError for what cannot be read.
@@ -66,9 +67,9 @@ def read(requests: Requests, reading: Reading) -> Trace:
     options = IngestOptions(
         encoding=reading.get("encoding", IngestOptions.encoding), render=reading.get("render")
     )
-    if isinstance(requests, Trace):
+    if isinstance(requests, (Trace, Tables)):
         _refuse(reading, ("url", "gap_s", "encoding", "render"), "a trace")
-        trace = requests
+        trace = requests.tables if isinstance(requests, Trace) else requests
     elif isinstance(requests, (str, os.PathLike)):
         _refuse(reading, ("url", "gap_s"), "a capture")
         trace = load([os.fspath(requests)], options)
@@ -85,17 +86,17 @@ def read(requests: Requests, reading: Reading) -> Trace:
     return trace
 
 
-def as_one_conversation(trace: Trace) -> Trace:
+def as_one_conversation(trace: Tables) -> Tables:
     """The trace with every request as the continuation of the one before, whatever its prompt says."""
     return _following(trace, [at - 1 for at in range(len(trace))])
 
 
-def against_the_first(trace: Trace) -> Trace:
+def against_the_first(trace: Tables) -> Tables:
     """The trace with every request as a continuation of the first one."""
     return _following(trace, [-1, *[0] * (len(trace) - 1)])
 
 
-def _following(trace: Trace, predecessor: list[int]) -> Trace:
+def _following(trace: Tables, predecessor: list[int]) -> Tables:
     ids = trace.requests["request_id"].to_list()
     before = pl.Series([ids[at] if at >= 0 else None for at in predecessor], dtype=pl.String)
     frame = trace.requests.with_columns(
@@ -110,7 +111,7 @@ def _refuse(reading: Reading, names: tuple[str, ...], what: str) -> None:
         raise UsageError(f"{', '.join(given)}: not for {what}, which has its own", "leave it out")
 
 
-def _bodies(requests: Sequence[Body | tuple[Body, Any]], reading: Reading, options: IngestOptions) -> Trace:
+def _bodies(requests: Sequence[Body | tuple[Body, Any]], reading: Reading, options: IngestOptions) -> Tables:
     if not requests:
         raise UsageError("there are no requests to look at")
     gap = reading.get("gap_s")
@@ -160,7 +161,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} cannot be sent")
 
 
-def _readable(trace: Trace, harmless: frozenset[str]) -> None:
+def _readable(trace: Tables, harmless: frozenset[str]) -> None:
     """Raise InputError unless all records were read."""
     for report in trace.skipped:
         if report.reason in harmless:
@@ -173,11 +174,11 @@ def _readable(trace: Trace, harmless: frozenset[str]) -> None:
         detail = f", {report.detail}" if report.detail else ""
         raise InputError(
             f"{where} could not be read: {report.reason}{detail}",
-            "to leave such records out, load the capture with cachelens.pipeline.load and pass the trace",
+            "to leave such records out, load the capture with cachelens.load and pass the trace",
         )
 
 
-def _whole(trace: Trace) -> None:
+def _whole(trace: Tables) -> None:
     """Raise UsageError unless every prompt is there as a whole, and as text or token ids."""
     frame = trace.requests
     if "hashes" in frame["dialect"].to_list():

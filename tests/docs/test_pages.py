@@ -12,7 +12,9 @@ import pytest
 from tests.docs.test_readme import ROOT, run
 
 DOCS = ROOT / "docs"
-PICTURES = re.findall(r"^cachelens plot .*$", (DOCS / "pictures.md").read_text(encoding="utf-8"), re.MULTILINE)
+PICTURES = re.findall(
+    r"^cachelens plot .*$", (DOCS / "pictures.md").read_text(encoding="utf-8"), re.MULTILINE
+)
 #: Blocks of a page and the commands that print them.
 SHOWN = {
     "audit analyze": "cachelens analyze sample_traces/clock.jsonl",

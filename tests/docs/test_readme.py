@@ -73,7 +73,9 @@ def test_the_gate_fails_as_shown(tmp_path: Path):
     printed = "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
     if os.environ.get("CACHELENS_ACCEPT") == "1":
         text = (ROOT / "README.md").read_text(encoding="utf-8")
-        block = re.compile(r"(<!-- failing output -->\n```\w*\n).*?(```\n<!-- /failing output -->)", re.DOTALL)
+        block = re.compile(
+            r"(<!-- failing output -->\n```\w*\n).*?(```\n<!-- /failing output -->)", re.DOTALL
+        )
         (ROOT / "README.md").write_text(block.sub(lambda f: f[1] + printed + f[2], text), encoding="utf-8")
         return
     assert printed == marked("failing output"), "to accept: CACHELENS_ACCEPT=1 python -m pytest tests/docs"

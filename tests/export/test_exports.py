@@ -76,7 +76,12 @@ def test_kv_cache_tester_hits_the_same_blocks(path: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.parent.name)
 def test_real_captures_hit_the_same(path: Path, tmp_path: Path) -> None:
     trace = load([str(path)], IngestOptions())
-    read = again("mooncake", trace, tmp_path, ExportOptions(block_tokens=None))
+    (tmp_path / "tokens").mkdir()
+    whole = again("tokens", trace, tmp_path / "tokens", ExportOptions())
+    for keeps in (False, True):
+        assert workload(whole).reusable(1, keeps).tolist() == workload(trace).reusable(1, keeps).tolist()
+    (tmp_path / "mooncake").mkdir()
+    read = again("mooncake", trace, tmp_path / "mooncake", ExportOptions())
     served = [tokens // 512 * 512 for tokens in hits(read, 1)]
     assert served == [tokens // 512 * 512 for tokens in hits(trace, 512)]
 

@@ -145,10 +145,22 @@ def test_gitlab_has_what_it_needs() -> None:
         assert len(set(prints)) == len(prints) or one is not verdict()
 
 
-@pytest.mark.parametrize("name", ["github", "sarif", "junit", "gitlab"])
+def test_markdown_tells_what_to_mend() -> None:
+    text = rendered("markdown", verdict())
+    assert text.startswith("<!-- cachelens -->\n### cachelens: failed")
+    assert text.count("❌ failed") == sum(check.status == "failed" for check in verdict().checks)
+    assert "#### What to mend" in text
+    hostile = rendered("markdown", evil())
+    assert "<script>" not in re.sub(r"(`+).+?\1", "", hostile)
+    assert len(hostile) < 65_536
+
+
+@pytest.mark.parametrize("name", ["github", "sarif", "junit", "gitlab", "markdown"])
 def test_nothing_unprintable_gets_out(name: str) -> None:
     text = rendered(name, evil())
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", text)
     assert rendered(name, evil()) == text
+    if name == "markdown":
+        return  # which shows other documents too
     with pytest.raises(TypeError):
         RENDERERS.load(name)().render(session(), RenderOptions())

@@ -130,3 +130,11 @@ def test_plural() -> None:
         "1 request",
         "12,040 requests",
     ]
+
+
+def test_negative_amounts_and_no_decimals() -> None:
+    assert units.money(-0.25) == "-0.2500"
+    assert units.money(-0.00001) == "-<0.0001"
+    assert units.percent(Fraction(-5, 8)) == "-62.5 %"
+    assert units.share(25, 35, 0) == "71 %"
+    assert units.share(999, 1000, 0) == ">99 %"

@@ -155,13 +155,14 @@ class Server:
     """`url` of the server; `log` of (path, request body, response text), in the order of answers.
 
     `compressed`: bodies are sent with gzip. `gate`: when set to an Event, streams stop after their first event until
-    it is set; `status`: of all answers.
+    it is set, or `waited_out`; `status`: of all answers. `cut_after`: events after which the connection is lost.
     """
 
     url: str = ""
     log: list[tuple[str, str, str]] = field(default_factory=list)
     compressed: bool = False
     gate: threading.Event | None = None
+    waited_out: bool = False
     status: int = 200
     cut_after: int | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -229,7 +230,7 @@ def running() -> Iterator[Server]:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
                 self.wfile.flush()
                 if at == 0 and state.gate is not None:
-                    state.gate.wait(10)
+                    state.waited_out |= not state.gate.wait(3)
             self.wfile.write(b"0\r\n\r\n")
 
     class Quiet(ThreadingHTTPServer):

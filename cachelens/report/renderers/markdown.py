@@ -1,4 +1,4 @@
-"""A comment for a pull request. In: an analysis, a comparison, a grid or a curve. Out: GitHub-flavored Markdown."""
+"""A comment for a pull request. In: an analysis, a comparison, a verdict, a grid or a curve. Out: GitHub Markdown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Markdown:
 
     name = "markdown"
     suffixes: tuple[str, ...] = (".md", ".markdown")
-    documents: frozenset[DocumentKind] = frozenset({"result", "comparison", "curve", "grid"})
+    documents: frozenset[DocumentKind] = frozenset({"result", "comparison", "verdict", "curve", "grid"})
     binary = False
     pictures = False
     tabular = False
@@ -26,14 +26,18 @@ class Markdown:
         from cachelens.model.curve import Curve
         from cachelens.model.grid import Grid
         from cachelens.model.result import Result
+        from cachelens.model.verdict import Verdict
         from cachelens.report.markdown.comparison import comparison_comment
         from cachelens.report.markdown.result import result_comment
         from cachelens.report.markdown.simulation import curve_comment, grid_comment
+        from cachelens.report.markdown.verdict import verdict_comment
 
         if isinstance(document, Result):
             text = result_comment(document)
         elif isinstance(document, Comparison):
             text = comparison_comment(document)
+        elif isinstance(document, Verdict):
+            text = verdict_comment(document)
         elif isinstance(document, Grid):
             text = grid_comment(document)
         elif isinstance(document, Curve):

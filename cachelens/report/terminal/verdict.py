@@ -118,7 +118,8 @@ def _culprit(one: JudgedFinding, page: Page) -> list[Line]:
 def _against(verdict: Verdict, page: Page, verbose: bool) -> list[Line]:
     if not verdict.compared:
         return []
-    states = Counter(one.state for one in verdict.findings if one.tokens)
+    judged = (one for one in verdict.findings if one.tokens and one.finding.verdict != "diagnostic")
+    states = Counter(one.state for one in judged)
     parts = [f"{exact(states[state])} {state}" for state in ("new", "grown", "known") if states[state]]
     parts += [f"{exact(len(verdict.fixed))} fixed"] if verdict.fixed else []
     lines: list[Line] = [
