@@ -39,6 +39,12 @@ if TYPE_CHECKING:
         simulate,
         write_baseline,
     )
+    from cachelens.testing import (
+        assert_append_only,
+        assert_hit_rate,
+        assert_no_findings,
+        assert_prefix_stable,
+    )
 
 __version__ = "0.1.0"
 
@@ -56,6 +62,10 @@ __all__ = [
     "UsageError",
     "__version__",
     "analyze",
+    "assert_append_only",
+    "assert_hit_rate",
+    "assert_no_findings",
+    "assert_prefix_stable",
     "check",
     "compare",
     "curve",
@@ -89,7 +99,7 @@ class _Package(ModuleType):
         if name == "simulate":
             return importlib.import_module("cachelens.simulate")
         if name in __all__ and name not in _HERE:
-            return _api(name)
+            return _asserted(name) if name.startswith("assert_") else _api(name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
@@ -98,6 +108,10 @@ class _Package(ModuleType):
 
 def _api(name: str) -> Any:
     return getattr(importlib.import_module("cachelens.api"), name)
+
+
+def _asserted(name: str) -> Any:
+    return getattr(importlib.import_module("cachelens.testing"), name)
 
 
 sys.modules[__name__].__class__ = _Package

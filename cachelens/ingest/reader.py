@@ -15,6 +15,7 @@ import msgspec
 from cachelens.ingest.block_paths import BlockPaths, whole_blocks
 from cachelens.ingest.dialects import DIALECTS
 from cachelens.ingest.dialects.base import BadBody, Body, Dialect, Reply, Settings, Usage
+from cachelens.ingest.dialects.endpoint import NO_REQUEST, endpoint
 from cachelens.ingest.dialects.settings import key_digest
 from cachelens.ingest.elements import DECODE_ERRORS, Elements, reason
 from cachelens.ingest.exchange import Exchange, TokenRequest
@@ -194,7 +195,7 @@ class Reader:
                 if score >= _CERTAIN:
                     self._latest = dialect
                     break
-        if known is not None and best_score < _LIKELY:
+        if known is not None and best_score < _LIKELY and endpoint(url) != NO_REQUEST:
             best = self._dialects[known]
             best_body = best.unwrap(body) or body
         if best is None:

@@ -62,7 +62,7 @@ def test_completion() -> None:
     assert complete("cachelens ", 1) == list(VERBS)
     assert complete("cachelens an", 1) == ["analyze"]
     assert complete("cachelens analyze --input-format h", 3) == ["har"]
-    assert complete("cachelens analyze --format ", 3)[:2] == ["terminal", "json"]
+    assert complete("cachelens analyze --format j", 3) == ["json", "junit"]
     assert complete("cachelens list d", 2) == ["dialects"]
     assert complete("cachelens analyze --color a", 3) == ["auto", "always"]
     assert "--capacity" in complete("cachelens analyze --cap", 2)

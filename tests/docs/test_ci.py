@@ -33,7 +33,7 @@ def commands(name: str) -> list[str]:
     if name.endswith(".md"):
         text = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
     text = re.sub(r"\\\n\s*", "", text)
-    text = re.sub(r"(?<!\n)\n {6}(?=-)", " ", text)  # folded YAML
+    text = re.sub(r"(?<!\n)\n {6}(?=-o )", " ", text)  # folded YAML
     found = re.findall(r"^\s*(?:- |entry: |run: )?(cachelens (?:check|analyze) .*)$", text, re.MULTILINE)
     return [command for command in found if "$" not in command]
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cachelens.ingest.shorten import Elided, Shortener
+from cachelens.model.options import IngestOptions
+from cachelens.pipeline import load
+from tests.builders.captures import Call, pairs
 
 TEXTS = st.text(alphabet='ab"\\[]{},:\u00e9 \n', max_size=12)
 MESSAGES = st.lists(
@@ -89,3 +93,19 @@ def test_memory_is_bounded() -> None:
         read(shortener, record([{"role": "system", "content": f"{number} " + "y" * 700}]))
     assert len(shortener._lists) <= 64
     assert shortener._bytes == sum(len(known.region) for known in shortener._lists.values())
+
+
+def test_counting_the_tokens_of_known_messages_is_no_request(tmp_path: Path) -> None:
+    """What was sent before is left out of the body: what is left must not be taken for a request."""
+    messages = [{"role": "user", "content": "tell me about the tides " * 60}]
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": messages}
+    url = "https://api.anthropic.com/v1/messages"
+    calls = [
+        Call(body, url=url),
+        Call({"model": "claude-sonnet-4-5", "messages": messages}, url=f"{url}/count_tokens"),
+    ]
+    place = tmp_path / "capture.jsonl"
+    place.write_bytes(pairs(calls))
+    trace = load([str(place)], IngestOptions())
+    assert len(trace) == 1
+    assert [report.reason for report in trace.skipped] == ["not-an-llm-request"]

@@ -100,7 +100,9 @@ class _Walk:
         self.cuts = Cuts(self.texts)
         self.journal = Journal()
         # What the path to the row at hand holds.
-        self.first_copy: dict[int, int] = {}
+        self.copies: dict[
+            int, tuple[int, ...]
+        ] = {}  # rows that hold a text and are no superfluous copy of it
         self.answered: dict[tuple[str, str, str], _Answered] = {}
         self.held: dict[tuple[str, ...], tuple[Held, ...]] = {}
         self.touched: dict[int, int] = {}
@@ -164,12 +166,11 @@ class _Walk:
 
     def _copy(self, row: int, text: int) -> int:
         """The row of which `row` is a duplicate; -1 when it is none."""
-        first = self.first_copy.get(text)
-        if first is None:
-            self.journal.set(self.first_copy, text, row)
-        elif self.kind[row] in _COPIES or not self.texts.known:
-            self._fact("dup_exact", row, row, first)
-            return first
+        copies = self.copies.get(text) or ()
+        if copies and (self.kind[row] in _COPIES or not self.texts.known):
+            self._fact("dup_exact", row, row, copies[0])
+            return copies[0]
+        self.journal.set(self.copies, text, (*copies, row))
         return -1
 
     def _stale(self, name: str, row: int, since: int) -> None:
@@ -180,8 +181,9 @@ class _Walk:
     def _gone(self, row: int) -> None:
         """A later copy of this row is no duplicate of it."""
         text = self.same[self.content[row]]
-        if self.first_copy.get(text) == row:
-            self.journal.set(self.first_copy, text, None)
+        copies = self.copies.get(text) or ()
+        if row in copies:
+            self.journal.set(self.copies, text, tuple(other for other in copies if other != row))
 
     def _result(self, row: int, call: Call, is_copy: bool) -> None:
         done = call.deed

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cachelens.attribute.content import LabelOptions
@@ -264,8 +264,25 @@ def sessions(draw: st.DrawFn) -> Session:
     return session
 
 
+def _copied_back() -> Session:
+    """The first of three equal texts is outdated when the third comes; the second, of the assistant, still stands."""
+    session = Session()
+    session.system("Be brief.")
+    text = "three hits in two files, and one more"
+    for step in (
+        _tool("grep", text, pattern="x"),
+        _repeated("assistant", text),
+        _tool("grep", text + "!", pattern="x"),
+        _tool("grep", text, pattern="x"),
+    ):
+        step(session)
+    session.request()
+    return session
+
+
 @settings(max_examples=300, deadline=None)
 @given(sessions())
+@example(_copied_back())
 def test_the_labels_of_every_prompt_are_those_it_has_by_itself(session: Session) -> None:
     found = session.facts(OPTIONS)
     trace, labels, text = found.trace, found.labels, found.texts
