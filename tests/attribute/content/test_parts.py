@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,12 +134,17 @@ def test_lines_after_edits_are_found_where_they_were(data: st.DataObject) -> Non
 # -- tokens
 
 
+@cache
+def vocabulary() -> tuple[Any, Any]:
+    return Tokenizer().encode, Decoder("o200k_base").decode
+
+
 @settings(deadline=None)  # the first example loads an encoding
 @given(st.text(alphabet="ab\n é☕😀", max_size=40), st.integers(0, 40), st.integers(0, 40))
 def test_tokens_inside_a_stretch_of_text(text: str, start: int, end: int) -> None:
-    ids = Tokenizer().encode(text).tolist() if text else []
+    encode, decode = vocabulary()
+    ids = encode(text).tolist() if text else []
     contents = contents_of([text], ids=[ids])
-    decode = Decoder("o200k_base").decode
     lo, hi = Cuts(Texts(contents, decode)).tokens(0, start, end)
     if hi > lo:
         inside = decode(contents.token_ids(0)[lo:hi].tolist())
