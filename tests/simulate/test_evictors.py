@@ -504,6 +504,8 @@ class Observed:
         return int(self.engine.evicted_tokens)
 
     def held(self) -> set[int]:
+        if not self.paths.size:
+            return set()  # no prompt fills a page
         if hasattr(self.engine, "pool"):
             cached = self.engine.pool._cached.reshape(-1, self.paths.size).any(axis=0)
             return set(np.flatnonzero(cached).tolist())
