@@ -5,41 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cachelens.cli import advice, options
-from cachelens.cli import engine_options as caches
-from cachelens.cli.console import Console
-from cachelens.cli.outputs import plan
+from cachelens.cli.bundles import Cache, Limits, Printing, Reading, Voice
 from cachelens.cli.progress import Bar, stderr_is_terminal
-from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
 
 
 def analyze(
     traces: options.Traces,
-    capacity: caches.OneCapacity = AnalyzeOptions.capacity,
-    engine: caches.OneEngine = None,
-    policy: caches.OnePolicy = None,
-    page_size: caches.PageSize = None,
-    model: caches.ModelName = None,
-    kv_dtype: caches.KvDtype = KvOptions.kv_dtype,
-    tp: caches.TensorParallel = KvOptions.tp,
-    tier: caches.Tiers = None,
-    set_option: caches.SetOption = None,
-    sequential: caches.Sequential = False,
+    *,
+    cache: Cache,
     what_if: advice.WhatIf = None,
-    threshold: advice.Threshold = None,
-    tools: advice.ToolsFile = None,
+    limits: Limits,
     show_text: advice.ShowText = False,
     export_remedied: advice.ExportRemedied = None,
     ledger: advice.LedgerFile = None,
-    output_format: options.Format = None,
-    output: options.OutputFiles = None,
-    force: options.Force = False,
-    input_format: options.InputFormat = None,
-    encoding: options.Encoding = IngestOptions.encoding,
-    render: options.RenderOrder = None,
-    strict: options.Strict = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    color: options.ColorWhen = options.Color.AUTO,
+    printing: Printing,
+    reading: Reading,
+    voice: Voice,
 ) -> None:
     """Say where the prompt tokens of captured traffic went, and why the cache missed.
 
@@ -51,27 +32,19 @@ def analyze(
     TRACE is a capture: a file, a folder, a glob, or `-` for standard input, compressed or not; or one folder
     written by `cachelens ingest`.
     """
-    console = Console(quiet, verbose, color.value)
-    kv = KvOptions(model, kv_dtype, tp)
-    replayed = caches.one_cache(
-        "analyze", capacity, engine, policy, page_size, kv, tier, set_option, sequential
+    console = voice.console
+    replayed = replace(
+        limits.of(cache.options("analyze")), what_if=advice.codes(what_if), show_text=show_text
     )
-    cache = replace(
-        replayed,
-        what_if=advice.codes(what_if),
-        thresholds=advice.thresholds(threshold),
-        tools_file=tools,
-        show_text=show_text,
-    )
-    reading = options.ingest_options(input_format, encoding, render, strict)
-    outputs = plan("result", output, output_format, force, traces, quiet)
-    cache = replace(cache, pictures=outputs.needs_pictures)
-    extras = advice.Extras.plan(export_remedied, ledger, force)
+    how_read = reading.options
+    outputs = printing.plan("result", traces, voice.quiet)
+    replayed = replace(replayed, pictures=outputs.needs_pictures)
+    extras = advice.Extras.plan(export_remedied, ledger, printing.force)
     from cachelens.pipeline import examine, load
 
-    with Bar(visible=not quiet and stderr_is_terminal()) as progress:
-        analysis = examine(load(traces, reading, progress), cache, progress)
-        extras.write(analysis, cache.what_if, console)
+    with Bar(visible=not voice.quiet and stderr_is_terminal()) as progress:
+        analysis = examine(load(traces, how_read, progress), replayed, progress)
+        extras.write(analysis, replayed.what_if, console)
     result = analysis.result
     if not outputs.shows_people:
         console.warn_skipped(result.trace.skipped)

@@ -11,6 +11,7 @@ import typer
 from typer.main import get_command
 
 import cachelens
+from cachelens.cli.bundles import spelled_out
 from cachelens.cli.config.apply import FILE, Verb, equip, install, origin
 from cachelens.cli.verbs import VERBS
 from cachelens.errors import UsageError
@@ -77,7 +78,7 @@ def build() -> Any:
     )
     app.callback(invoke_without_command=True, epilog=EXAMPLES)(_program)
     for name, entry in VERBS.entries.items():
-        app.command(name, cls=Verb, short_help=entry.summary)(VERBS.load(name))
+        app.command(name, cls=Verb, short_help=entry.summary)(spelled_out(VERBS.load(name)))
     return equip(get_command(app))
 
 

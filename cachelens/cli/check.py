@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cachelens.cli import advice, gate_options, options
-from cachelens.cli import engine_options as caches
-from cachelens.cli.console import Console, write_stdout
-from cachelens.cli.outputs import check_folder, plan, write_file
+from cachelens.cli.bundles import Cache, Limits, Printing, Reading, Voice
+from cachelens.cli.console import write_stdout
+from cachelens.cli.outputs import check_folder, write_file
 from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.cli.saved import saved_result
 from cachelens.errors import GateFailed
-from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
+from cachelens.model.options import AnalyzeOptions, IngestOptions
 from cachelens.report.units import plural
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def check(
     traces: options.Traces,
+    *,
     baseline: gate_options.BaselineName = None,
     update_baseline: gate_options.UpdateBaseline = False,
     min_hit_rate: gate_options.MinHitRate = None,
@@ -35,29 +36,12 @@ def check(
     rule: gate_options.RuleLevels = None,
     exit_zero: gate_options.ExitZero = False,
     metric: gate_options.MetricName = None,
-    capacity: caches.OneCapacity = AnalyzeOptions.capacity,
-    engine: caches.OneEngine = None,
-    policy: caches.OnePolicy = None,
-    page_size: caches.PageSize = None,
-    model: caches.ModelName = None,
-    kv_dtype: caches.KvDtype = KvOptions.kv_dtype,
-    tp: caches.TensorParallel = KvOptions.tp,
-    tier: caches.Tiers = None,
-    set_option: caches.SetOption = None,
-    sequential: caches.Sequential = False,
-    threshold: advice.Threshold = None,
-    tools: advice.ToolsFile = None,
+    cache: Cache,
+    limits: Limits,
     show_text: advice.ShowText = False,
-    output_format: options.Format = None,
-    output: options.OutputFiles = None,
-    force: options.Force = False,
-    input_format: options.InputFormat = None,
-    encoding: options.Encoding = IngestOptions.encoding,
-    render: options.RenderOrder = None,
-    strict: options.Strict = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    color: options.ColorWhen = options.Color.AUTO,
+    printing: Printing,
+    reading: Reading,
+    voice: Voice,
 ) -> None:
     """Gate captured traffic: budgets on its figures, levels of rules, and a baseline of what is accepted.
 
@@ -67,7 +51,7 @@ def check(
     Each TRACE is one run: a capture (file, folder, glob), a table folder, or a result saved as JSON. Of several runs
     of the same thing the medians are judged: harnesses seldom do the same twice.
     """
-    console = Console(quiet, verbose, color.value)
+    console = voice.console
     asked = gate_options.gate_options(
         [
             ("min-hit-rate", min_hit_rate),
@@ -84,27 +68,12 @@ def check(
     place = gate_options.baseline_place(baseline, update_baseline, metric)
     if place is not None:
         check_folder(Path(place).parent)
-    cache = replace(
-        caches.one_cache(
-            "check",
-            capacity,
-            engine,
-            policy,
-            page_size,
-            KvOptions(model, kv_dtype, tp),
-            tier,
-            set_option,
-            sequential,
-        ),
-        thresholds=advice.thresholds(threshold),
-        tools_file=tools,
-        show_text=show_text,
-    )
-    reading = options.ingest_options(input_format, encoding, render, strict)
-    outputs = plan("verdict", output, output_format, force, traces, quiet)
+    replayed = replace(limits.of(cache.options("check")), show_text=show_text)
+    how_read = reading.options
+    outputs = printing.plan("verdict", traces, voice.quiet)
     accepted = gate_options.read_baseline(baseline) if place is None else None
-    with Bar(visible=not quiet and stderr_is_terminal()) as progress:
-        runs = [_run(trace, reading, cache, progress) for trace in traces]
+    with Bar(visible=not voice.quiet and stderr_is_terminal()) as progress:
+        runs = [_run(trace, how_read, replayed, progress) for trace in traces]
     if metric is not None:
         write_stdout(_bare(metric, runs))
         return

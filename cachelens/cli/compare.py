@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cachelens.cli import advice, options
-from cachelens.cli import engine_options as caches
-from cachelens.cli.console import Console
+from cachelens.cli.bundles import How, Limits, Printing, Voice
 from cachelens.cli.options import names_of
-from cachelens.cli.outputs import Outputs, plan
+from cachelens.cli.outputs import Outputs
 from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.cli.saved import saved_result
 from cachelens.cli.sides import Asked, allowed, inherit, pair
 from cachelens.errors import UsageError
-from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
+from cachelens.model.options import AnalyzeOptions, IngestOptions
 
 if TYPE_CHECKING:
     from cachelens.model.result import Result
@@ -89,30 +88,20 @@ _KEPT = "a saved result keeps the cache it was made with: to change that, analyz
 def compare(
     before: Before,
     after: After,
+    *,
     across: Across = None,
     names: Names = None,
     capacity: CapacityPair = None,
     engine: EnginePair = None,
     policy: PolicyPair = None,
-    page_size: caches.PageSize = None,
-    model: caches.ModelName = None,
-    kv_dtype: caches.KvDtype = KvOptions.kv_dtype,
-    tp: caches.TensorParallel = KvOptions.tp,
-    tier: caches.Tiers = None,
-    set_option: caches.SetOption = None,
-    sequential: caches.Sequential = False,
-    threshold: advice.Threshold = None,
-    tools: advice.ToolsFile = None,
-    output_format: options.Format = None,
-    output: options.OutputFiles = None,
-    force: options.Force = False,
+    how: How,
+    limits: Limits,
+    printing: Printing,
     input_format: options.InputFormat = None,
     encoding: EncodingOrSame = None,
     render: options.RenderOrder = None,
     strict: options.Strict = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    color: options.ColorWhen = options.Color.AUTO,
+    voice: Voice,
 ) -> None:
     """Say what changed from BEFORE to AFTER: better or worse, by how much, and why.
 
@@ -122,16 +111,12 @@ def compare(
     BEFORE and AFTER are each a capture (file, folder, glob, `-`), a table folder, or a result saved as JSON. Beside a
     saved result a capture is read and replayed as that was, unless options say otherwise.
     """
-    console = Console(quiet, verbose, color.value)
+    console = voice.console
     asked = Asked(
         engine=pair("--engine", engine),
         policy=pair("--policy", policy),
         capacity=pair("--capacity", capacity),
-        page_size=page_size,
-        tier=tier,
-        set_option=set_option,
-        sequential=sequential,
-        kv=KvOptions(model, kv_dtype, tp),
+        how=how,
         encoding=encoding,
         render=render,
     )
@@ -140,8 +125,8 @@ def compare(
     called = _called(names, places)
     if before == after == "-":
         raise UsageError("standard input can be one side only")
-    limits = advice.thresholds(threshold)
-    outputs = plan("comparison", output, output_format, force, places, quiet)
+    thresholds = advice.thresholds(limits.threshold)
+    outputs = printing.plan("comparison", places, voice.quiet)
     pictures = _draws(outputs)
     caches_asked = [asked.cache(at) for at in range(2)]  # complains about names before anything is read
     readings = [asked.reading(input_format, strict) for _ in range(2)]
@@ -149,20 +134,20 @@ def compare(
     notes = inherit(saved, asked, caches_asked, readings, places)
     if all(saved) and (given := asked.given()):
         console.warn(f"{_KEPT}; without effect: {given}")
-    if any(saved) and (limits or tools):
+    if any(saved) and (thresholds or limits.tools):
         notes.append(
             "a saved result was made with limits and tools of its own: --threshold and --tools are not for it"
         )
     for note in notes:
         console.tell(f"cachelens: {note}")
     results: list[Result] = []
-    with Bar(visible=not quiet and stderr_is_terminal()) as progress:
+    with Bar(visible=not voice.quiet and stderr_is_terminal()) as progress:
         for at, place in enumerate(places):
             known = saved[at]
             if known is None:
                 from cachelens.pipeline import analyze, load
 
-                cache = replace(caches_asked[at], thresholds=limits, tools_file=tools, pictures=pictures)
+                cache = replace(limits.of(caches_asked[at]), pictures=pictures)
                 known = analyze(load([place], readings[at], progress), cache, progress)
             results.append(known)
     from cachelens.pipeline.comparison import compare as run

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from cachelens.cli import options
+from cachelens.cli.bundles import Reading
 from cachelens.cli.console import Console, write_stdout
 from cachelens.cli.names import NAMED
 from cachelens.cli.outputs import check_folder, write_file
 from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.errors import UsageError
-from cachelens.model.options import IngestOptions
 
 To = Annotated[
     str,
@@ -55,15 +55,13 @@ Salt = Annotated[
 
 def export(
     traces: options.Traces,
+    *,
     to: To,
     output: Place = "-",
     block_tokens: BlockTokens = None,
     salt: Salt = None,
     force: options.Force = False,
-    input_format: options.InputFormat = None,
-    encoding: options.Encoding = IngestOptions.encoding,
-    render: options.RenderOrder = None,
-    strict: options.Strict = False,
+    reading: Reading,
     quiet: options.Quiet = False,
 ) -> None:
     """Write captured traffic as a trace that simulators and other tools read.
@@ -77,13 +75,13 @@ def export(
     exporter = NAMED.load("exports").load(to)()
     if not exporter.hashed and (block_tokens is not None or salt is not None):
         raise UsageError(f"{to} has no blocks", "leave --block-tokens and --salt out")
-    reading = options.ingest_options(input_format, encoding, render, strict)
+    how_read = reading.options
     _check(output, exporter.several, force, traces)
     from cachelens.export.base import ExportOptions
     from cachelens.pipeline import load
 
     with Bar(visible=not quiet and stderr_is_terminal()) as progress:
-        trace = load(traces, reading, progress)
+        trace = load(traces, how_read, progress)
     console.warn_skipped(trace.skipped)
     for name, pieces in exporter.files(trace, ExportOptions(block_tokens, salt)):
         if output == "-":

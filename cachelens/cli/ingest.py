@@ -8,23 +8,21 @@ from typing import Annotated
 import typer
 
 from cachelens.cli import options
+from cachelens.cli.bundles import Reading
 from cachelens.cli.console import Console
 from cachelens.cli.outputs import check_folder
 from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.errors import UsageError
-from cachelens.model.options import IngestOptions
 
 
 def ingest(
     traces: options.Traces,
+    *,
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.", show_default=False)
     ],
     force: options.Force = False,
-    input_format: options.InputFormat = None,
-    encoding: options.Encoding = IngestOptions.encoding,
-    render: options.RenderOrder = None,
-    strict: options.Strict = False,
+    reading: Reading,
     quiet: options.Quiet = False,
 ) -> None:
     """Write captures as tables (parquet), to be read many times: every verb takes the folder as TRACE.
@@ -34,14 +32,14 @@ def ingest(
     TRACE is a capture: a file, a folder, a glob, or `-` for standard input, compressed or not.
     """
     console = Console(quiet)
-    reading = options.ingest_options(input_format, encoding, render, strict)
+    how_read = reading.options
     folder = Path(output)
     _check(folder, force)
     from cachelens.ingest.store import write
     from cachelens.pipeline import load
 
     with Bar(visible=not quiet and stderr_is_terminal()) as progress:
-        trace = load(traces, reading, progress)
+        trace = load(traces, how_read, progress)
         write(trace, folder, force)
     console.warn_skipped(trace.skipped)
     console.tell(f"Wrote {output}: {len(trace):,} request{'' if len(trace) == 1 else 's'}")

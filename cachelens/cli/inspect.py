@@ -8,13 +8,10 @@ from typing import Annotated
 import typer
 
 from cachelens.cli import advice, options
-from cachelens.cli import engine_options as caches
-from cachelens.cli.console import Console
+from cachelens.cli.bundles import Cache, Limits, Printing, Reading, Voice
 from cachelens.cli.options import names_of
-from cachelens.cli.outputs import plan
 from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.errors import UsageError
-from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
 
 RequestName = Annotated[
     str | None,
@@ -40,31 +37,15 @@ FindingName = Annotated[
 
 def inspect(
     traces: options.Traces,
+    *,
     request: RequestName = None,
     finding: FindingName = None,
     show_text: advice.ShowText = False,
-    capacity: caches.OneCapacity = AnalyzeOptions.capacity,
-    engine: caches.OneEngine = None,
-    policy: caches.OnePolicy = None,
-    page_size: caches.PageSize = None,
-    model: caches.ModelName = None,
-    kv_dtype: caches.KvDtype = KvOptions.kv_dtype,
-    tp: caches.TensorParallel = KvOptions.tp,
-    tier: caches.Tiers = None,
-    set_option: caches.SetOption = None,
-    sequential: caches.Sequential = False,
-    threshold: advice.Threshold = None,
-    tools: advice.ToolsFile = None,
-    output_format: options.Format = None,
-    output: options.OutputFiles = None,
-    force: options.Force = False,
-    input_format: options.InputFormat = None,
-    encoding: options.Encoding = IngestOptions.encoding,
-    render: options.RenderOrder = None,
-    strict: options.Strict = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    color: options.ColorWhen = options.Color.AUTO,
+    cache: Cache,
+    limits: Limits,
+    printing: Printing,
+    reading: Reading,
+    voice: Voice,
 ) -> None:
     """Look at one request: where each token of its prompt went, what broke it, and the lineage before it.
 
@@ -74,32 +55,17 @@ def inspect(
     TRACE is a capture: a file, a folder, a glob, or `-` for standard input, compressed or not; or one folder
     written by `cachelens ingest`.
     """
-    console = Console(quiet, verbose, color.value)
+    console = voice.console
     if request is not None and finding is not None:
         raise UsageError("--request and --finding both say which request", "leave one of them out")
-    cache = replace(
-        caches.one_cache(
-            "inspect",
-            capacity,
-            engine,
-            policy,
-            page_size,
-            KvOptions(model, kv_dtype, tp),
-            tier,
-            set_option,
-            sequential,
-        ),
-        thresholds=advice.thresholds(threshold),
-        tools_file=tools,
-        show_text=show_text,
-    )
-    reading = options.ingest_options(input_format, encoding, render, strict)
-    outputs = plan("inspection", output, output_format, force, traces, quiet)
+    replayed = replace(limits.of(cache.options("inspect")), show_text=show_text)
+    how_read = reading.options
+    outputs = printing.plan("inspection", traces, voice.quiet)
     from cachelens.pipeline import inspect as run
     from cachelens.pipeline import load
 
-    with Bar(visible=not quiet and stderr_is_terminal()) as progress:
-        found = run(load(traces, reading, progress), cache, request, finding, progress)
+    with Bar(visible=not voice.quiet and stderr_is_terminal()) as progress:
+        found = run(load(traces, how_read, progress), replayed, request, finding, progress)
     if not outputs.shows_people:
         console.warn_skipped(found.trace.skipped)
     outputs.write(found, console)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cachelens.cli import advice, options
-from cachelens.cli import engine_options as caches
+from cachelens.cli import options
+from cachelens.cli.bundles import Cache, Limits, Reading
 from cachelens.cli.console import Console
 from cachelens.cli.outputs import Outputs, plan
 from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.cli.saved import saved_result
 from cachelens.errors import UsageError
-from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
+from cachelens.model.options import AnalyzeOptions, IngestOptions
 from cachelens.report.plots import PLOTS
 
 if TYPE_CHECKING:
@@ -61,26 +61,14 @@ PictureFormat = Annotated[
 def plot(
     kind: KindName,
     traces: options.Traces,
+    *,
     session: Session = None,
     output: PictureFiles = None,
     output_format: PictureFormat = None,
     force: options.Force = False,
-    capacity: caches.OneCapacity = AnalyzeOptions.capacity,
-    engine: caches.OneEngine = None,
-    policy: caches.OnePolicy = None,
-    page_size: caches.PageSize = None,
-    model: caches.ModelName = None,
-    kv_dtype: caches.KvDtype = KvOptions.kv_dtype,
-    tp: caches.TensorParallel = KvOptions.tp,
-    tier: caches.Tiers = None,
-    set_option: caches.SetOption = None,
-    sequential: caches.Sequential = False,
-    threshold: advice.Threshold = None,
-    tools: advice.ToolsFile = None,
-    input_format: options.InputFormat = None,
-    encoding: options.Encoding = IngestOptions.encoding,
-    render: options.RenderOrder = None,
-    strict: options.Strict = False,
+    cache: Cache,
+    limits: Limits,
+    reading: Reading,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw one picture of captured traffic, or of a saved result, as SVG, PNG or PDF.
@@ -96,31 +84,16 @@ def plot(
     PLOTS.require(kind)
     if session is not None and kind in WHOLE:
         raise UsageError(f"{kind} is of the whole trace", "leave --session out, or draw waterfall or growth")
-    cache = replace(
-        caches.one_cache(
-            "plot",
-            capacity,
-            engine,
-            policy,
-            page_size,
-            KvOptions(model, kv_dtype, tp),
-            tier,
-            set_option,
-            sequential,
-        ),
-        thresholds=advice.thresholds(threshold),
-        tools_file=tools,
-        pictures=True,
-    )
-    reading = options.ingest_options(input_format, encoding, render, strict)
+    replayed = replace(limits.of(cache.options("plot")), pictures=True)
+    how_read = reading.options
     outputs = _places(kind, output, output_format, force, traces)
     result = _saved(traces)
     if result is None:
         from cachelens.pipeline import analyze, load
 
         with Bar(visible=not quiet and stderr_is_terminal()) as progress:
-            result = analyze(load(traces, reading, progress), cache, progress)
-    elif cache != AnalyzeOptions(pictures=True) or reading != IngestOptions():
+            result = analyze(load(traces, how_read, progress), replayed, progress)
+    elif replayed != AnalyzeOptions(pictures=True) or how_read != IngestOptions():
         console.warn(
             f"{traces[0]} keeps the cache it was made with: options about caches and reading change nothing"
         )

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cachelens.cli import options
-from cachelens.cli.console import Console
-from cachelens.cli.outputs import plan
+from cachelens.cli.bundles import Printing, Voice
 from cachelens.cli.saved import saved_result
 from cachelens.errors import UsageError
 
@@ -17,12 +15,9 @@ ResultFile = Annotated[str, typer.Argument(metavar="RESULT", show_default=False,
 
 def report(
     result: ResultFile,
-    output_format: options.Format = None,
-    output: options.OutputFiles = None,
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    color: options.ColorWhen = options.Color.AUTO,
+    *,
+    printing: Printing,
+    voice: Voice,
 ) -> None:
     """Make outputs of a saved result again, without the trace.
 
@@ -31,8 +26,8 @@ def report(
 
     RESULT is a file written by `cachelens analyze TRACE -o result.json`.
     """
-    console = Console(quiet, verbose, color.value)
-    outputs = plan("result", output, output_format, force, [result], quiet)
+    console = voice.console
+    outputs = printing.plan("result", [result], voice.quiet)
     document = saved_result(result, pictures=False)  # formats that show pictures say so themselves
     if document is None:
         raise UsageError(

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cachelens.cli import engine_options as caches
 from cachelens.cli import options
+from cachelens.cli.bundles import How
 from cachelens.cli.names import NAMED
 from cachelens.errors import UsageError
-from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
+from cachelens.model.options import AnalyzeOptions, IngestOptions
 
 if TYPE_CHECKING:
     from cachelens.model.result import Result
@@ -24,27 +24,14 @@ class Asked:
     engine: tuple[str | None, str | None]
     policy: tuple[str | None, str | None]
     capacity: tuple[str | None, str | None]
-    page_size: int | None
-    tier: Sequence[str] | None
-    set_option: Sequence[str] | None
-    sequential: bool
-    kv: KvOptions
+    how: How
     encoding: str | None
     render: Sequence[str] | None
 
     def cache(self, at: int) -> AnalyzeOptions:
         """The cache of one side. Raises UsageError for unknown names and sizes."""
-        return caches.one_cache(
-            "compare",
-            self.capacity[at] or AnalyzeOptions.capacity,
-            self.engine[at],
-            self.policy[at],
-            self.page_size,
-            self.kv,
-            self.tier,
-            self.set_option,
-            self.sequential,
-        )
+        capacity = self.capacity[at] or AnalyzeOptions.capacity
+        return self.how.replayed("compare", capacity, self.engine[at], self.policy[at])
 
     def reading(self, input_format: str | None, strict: bool) -> IngestOptions:
         """How captures are read. Raises UsageError for an unknown name."""
@@ -58,10 +45,10 @@ class Asked:
             "--engine": any(self.engine),
             "--policy": any(self.policy),
             "--capacity": any(self.capacity),
-            "--page-size": self.page_size is not None,
-            "--tier": bool(self.tier),
-            "--set": bool(self.set_option),
-            "--sequential": self.sequential,
+            "--page-size": self.how.page_size is not None,
+            "--tier": bool(self.how.tier),
+            "--set": bool(self.how.set_option),
+            "--sequential": self.how.sequential,
             "--encoding": self.encoding is not None,
             "--render": bool(self.render),
         }

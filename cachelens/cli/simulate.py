@@ -8,8 +8,9 @@ import typer
 
 from cachelens.cli import engine_options as caches
 from cachelens.cli import options
+from cachelens.cli.bundles import Printing, Reading
 from cachelens.cli.console import Console
-from cachelens.cli.outputs import Outputs, plan
+from cachelens.cli.outputs import Outputs
 from cachelens.cli.per_request import PerRequest
 from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.errors import UsageError
@@ -18,6 +19,7 @@ from cachelens.model.options import CurveOptions, IngestOptions
 
 def simulate(
     traces: options.Traces,
+    *,
     engine: caches.Engines = None,
     policy: caches.Policies = None,
     capacity: caches.Capacities = None,
@@ -61,13 +63,8 @@ def simulate(
             show_default="none",
         ),
     ] = None,
-    output_format: options.Format = None,
-    output: options.OutputFiles = None,
-    force: options.Force = False,
-    input_format: options.InputFormat = None,
-    encoding: options.Encoding = IngestOptions.encoding,
-    render: options.RenderOrder = None,
-    strict: options.Strict = False,
+    printing: Printing,
+    reading: Reading,
     quiet: options.Quiet = False,
     color: options.ColorWhen = options.Color.AUTO,
 ) -> None:
@@ -79,7 +76,7 @@ def simulate(
     written by `cachelens ingest`.
     """
     console = Console(quiet, color=color.value)
-    reading = options.ingest_options(input_format, encoding, render, strict)
+    how_read = reading.options
     kv = caches.kv_options(model, kv_dtype, tp, memory, weights_dtype, utilization)
     grid = caches.grid_options(
         engine, policy, capacity, page_size, kv, tier, replicas, router, set_option, sequential, jobs
@@ -88,20 +85,20 @@ def simulate(
         wanted = caches.curve_options(grid, engine, capacity, curve, points, blocks)
         if per_request is not None:
             raise UsageError("--per-request needs caches, not a curve", "leave --curve and --blocks out")
-        _curve(traces, reading, wanted, plan("curve", output, output_format, force, traces, quiet), console)
+        _curve(traces, how_read, wanted, printing.plan("curve", traces, quiet), console)
         return
-    details = PerRequest.plan(per_request, force, traces)
+    details = PerRequest.plan(per_request, printing.force, traces)
     takes_stdout = details is not None and details.on_stdout
     outputs = (
         Outputs(())
-        if takes_stdout and not output
-        else plan("grid", output, output_format, force, traces, quiet or takes_stdout)
+        if takes_stdout and not printing.output
+        else printing.plan("grid", traces, quiet or takes_stdout)
     )
     from cachelens.pipeline import load
     from cachelens.pipeline import simulate as run
 
     with Bar(visible=not quiet and stderr_is_terminal()) as progress:
-        found = run(load(traces, reading, progress), grid, progress)
+        found = run(load(traces, how_read, progress), grid, progress)
     if not outputs.shows_people:
         console.warn_skipped(found.grid.trace.skipped)
     outputs.write(found.grid, console)

@@ -102,14 +102,19 @@ def test_choice_is_never_worse_than_nothing_and_close_to_the_best(
     assert base - own >= 0.8 * (base - best) - 1e-6
 
 
-def test_figures_of_the_sentence_are_those_of_the_replay() -> None:
-    session = Session("figures").user("go")
+def superseded() -> Case:
+    """A call that is made again and answered otherwise, with eight requests behind it."""
+    session = Session("superseded").user("go")
     session.use("state", {"of": "a"}, words("old", 200))
     session.use("state", {"of": "a"}, words("new", 50))
     for number in range(8):
         session.ask(f"answer {number}")
         session.user(f"question {number}")
-    case = priced(session, 0.3, 1.0)
+    return priced(session, 0.3, 1.0)
+
+
+def test_figures_of_the_sentence_are_those_of_the_replay() -> None:
+    case = superseded()
     found = clearing(case, later(case))
     assert found.plan is not None
     work = workload(rewritten(case, found.plan))
@@ -149,13 +154,7 @@ def test_what_is_cleared_stays_so_when_another_label_takes_over_and_counts_once(
 
 
 def test_a_trace_with_something_cleared_can_be_analyzed() -> None:
-    session = Session("again").user("go")
-    session.use("state", {"of": "a"}, words("old", 200))
-    session.use("state", {"of": "a"}, words("new", 50))
-    for number in range(8):
-        session.ask(f"answer {number}")
-        session.user(f"question {number}")
-    case = priced(session, 0.3, 1.0)
+    case = superseded()
     plan = clearing(case, later(case)).plan
     assert plan is not None
     (request,) = plan.clear

@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from cachelens.cli import run
+from cachelens.cli.bundles import How
 from cachelens.cli.compare import _called as called
 from cachelens.cli.sides import Asked, inherit, pair
 from cachelens.errors import UsageError
 from cachelens.model.comparison import Comparison
-from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
+from cachelens.model.options import AnalyzeOptions, IngestOptions
 from cachelens.model.result import Result, encode
 from tests.advise.sessions import Session, tool, words
 from tests.builders.captures import pairs
@@ -143,9 +144,7 @@ def test_options_of_engines_and_tiers_are_inherited() -> None:
     )
     trace = msgspec.structs.replace(base.trace, render="system-first", encoding="exact")
     known: Result = msgspec.structs.replace(base, engine=engine, trace=trace)
-    nothing = Asked(
-        (None, None), (None, None), (None, None), None, None, None, False, KvOptions(), None, None
-    )
+    nothing = Asked((None, None), (None, None), (None, None), How(), None, None)
     cache, readings = [AnalyzeOptions()] * 2, [IngestOptions()] * 2
     assert inherit([known, known], nothing, cache, readings, ("a", "b")) == []
     assert inherit([None, None], nothing, cache, readings, ("a", "b")) == []

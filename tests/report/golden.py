@@ -19,8 +19,7 @@ def compare(name: str, actual: bytes) -> None:
         golden.write_bytes(actual)
         beside.unlink(missing_ok=True)
         return
-    expected = golden.read_bytes() if golden.exists() else b""
-    if actual != expected:
+    if not golden.exists() or actual != golden.read_bytes():
         beside.write_bytes(actual)
         raise AssertionError(f"{beside} differs from {golden.name}; accept the change with: {ACCEPT}")
     beside.unlink(missing_ok=True)

@@ -40,13 +40,10 @@ def tree() -> tuple[Stretch, ...]:
     )
 
 
-def pictured(stretches: tuple[Stretch, ...] | None = None) -> Result:
-    """Four requests, and the tree that their prompts are."""
-    made = tree() if stretches is None else stretches
-    sent, hit = sum(item.sent_tokens for item in made), sum(item.hit_tokens for item in made)
-    row = builders.row(1, {"hit": hit, "fresh": sent - hit})
-    group = Group(
-        kind="user",
+def one_group(kind: str, sent: int, hit: int, repeated: int) -> Group:
+    """All that was sent, as one content of this kind."""
+    return Group(
+        kind=kind,
         name=None,
         item=None,
         contents=1,
@@ -54,7 +51,15 @@ def pictured(stretches: tuple[Stretch, ...] | None = None) -> Result:
         sends=1,
         sent_tokens=sent,
         hit_tokens=hit,
-        repeated_tokens=hit,
+        repeated_tokens=repeated,
     )
+
+
+def pictured(stretches: tuple[Stretch, ...] | None = None) -> Result:
+    """Four requests, and the tree that their prompts are."""
+    made = tree() if stretches is None else stretches
+    sent, hit = sum(item.sent_tokens for item in made), sum(item.hit_tokens for item in made)
+    row = builders.row(1, {"hit": hit, "fresh": sent - hit})
+    group = one_group("user", sent, hit, repeated=hit)
     pictures = Pictures(curve=builders.curve(), tree=made, groups=(group,), bridge=(), views=())
     return msgspec.structs.replace(builders.result([row]), pictures=pictures)

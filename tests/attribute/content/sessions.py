@@ -183,6 +183,14 @@ class Session:
         return ["#" * self._contents[row[1]][2] + (self._contents[row[1]][1] or "") for row in self._rows]
 
 
+def begun() -> Session:
+    """A session with a system prompt and a first question, both too short for any label."""
+    session = Session()
+    session.system("Be brief.")
+    session.user("Go.")
+    return session
+
+
 def characters(ids: Sequence[int]) -> str:
     """The decoder: a token is a character."""
     return "".join(map(chr, ids))

@@ -33,7 +33,8 @@ class Drawn:
         return [text for text, _ in self.texts]
 
     def apart(self) -> None:
-        """No text runs into another, or out of the picture."""
+        """There are texts, and none runs into another, or out of the picture."""
+        assert self.texts
         for (one, first), (other, second) in combinations(self.texts, 2):
             clear = (
                 first.right <= second.x + 0.1

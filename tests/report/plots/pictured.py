@@ -10,11 +10,12 @@ import msgspec
 from matplotlib.figure import Figure
 
 from cachelens.model.curve import Curve
-from cachelens.model.pictures import BridgeStep, Group, Pictures, Stretch
+from cachelens.model.pictures import BridgeStep, Pictures, Stretch
 from cachelens.model.result import Result, check
 from cachelens.report.plots.base import Plot, PlotOptions
 from cachelens.report.plots.figure import save
 from tests.report import builders
+from tests.report.pictured import one_group
 
 #: A name that would be a formula, needs glyphs that no font of plots has, and hides what follows.
 HOSTILE = "$x^{2$ $\\frac{1}$ 漢字 🙂 \x1b[2J\u202e" + "long " * 80
@@ -29,19 +30,7 @@ def pictured(result: Result, curve: Curve | None = None, bridge: Sequence[Bridge
         pictures=Pictures(
             curve=curve or builders.curve(200_000),
             tree=(Stretch(parent=-1, kind="system", name=None, depth=0, requests=1, **amounts),),
-            groups=(
-                Group(
-                    kind="system",
-                    name=None,
-                    item=None,
-                    contents=1,
-                    tokens=1,
-                    sends=1,
-                    sent_tokens=sent,
-                    hit_tokens=hit,
-                    repeated_tokens=0,
-                ),
-            ),
+            groups=(one_group("system", sent, hit, repeated=0),),
             bridge=tuple(bridge),
             views=(),
         ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -185,6 +186,18 @@ def agent(
         name = f"l{lineage + 1}" + (f".{older}" if older else "")
         prompts.append((session, name, [*tools, system, *history[lineage]]))
     return of(prompts, forget_every)
+
+
+@cache
+def few() -> Result:
+    """Five requests, one of which breaks its prefix."""
+    return agent(5, broken_every=3)
+
+
+@cache
+def many() -> Result:
+    """2,000 requests of twelve lineages, with breaks, and a cache that forgets."""
+    return agent(2000, lineages=12, sessions=4, broken_every=41, forget_every=97, turns=40)
 
 
 def _tree(nodes: Sequence[_Node]) -> tuple[Stretch, ...]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from functools import cache
 from itertools import pairwise
 
 import msgspec
@@ -19,19 +18,10 @@ from cachelens.report.plots.theme import LIGHT, PAGE
 from tests.report import builders
 from tests.report.plots import results
 from tests.report.plots.drawn import drawn
+from tests.report.plots.results import few, many
 
 PLOT = Icicle()
 HOSTILE = "$x^{2$ 漢字 \x1b[2J\u202e עברית " + "long " * 80
-
-
-@cache
-def few() -> Result:
-    return results.agent(5, broken_every=3)
-
-
-@cache
-def many() -> Result:
-    return results.agent(2000, lineages=12, sessions=4, broken_every=41, forget_every=97, turns=40)
 
 
 def stretch(
@@ -220,7 +210,15 @@ def test_what_cannot_be_drawn_says_why() -> None:
 
 
 def test_stretches_without_tokens_do_no_harm() -> None:
-    drawn(PLOT, of(stretch(-1, 0, 4), stretch(0, 10, 3), stretch(0, 0, 1))).apart()
+    found = drawn(PLOT, of(stretch(-1, 0, 4), stretch(0, 10, 3, 15), stretch(0, 0, 1)))
+    found.apart()
+    assert "10 tokens in 3 requests: 30 sent, 50.0 % served" in found.words()
+    (seen,) = (
+        (box, color)
+        for box, color in zip(found.shapes["box"], found.colors["box"], strict=True)
+        if color == reuse.color(15, 30)
+    )
+    assert seen[0].width == max(box.width for boxes_ in found.shapes.values() for box in boxes_)
 
 
 @pytest.mark.parametrize("kind", ["svg", "png", "pdf"])

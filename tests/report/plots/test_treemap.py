@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from functools import cache
-
 import msgspec
 import pytest
 
@@ -15,20 +13,11 @@ from cachelens.report.units import count, share
 from tests.report import builders
 from tests.report.plots import results
 from tests.report.plots.drawn import drawn
+from tests.report.plots.results import few, many
 
 PLOT = Treemap()
 #: Half the gap between areas, in points.
 GAP = 0.5
-
-
-@cache
-def few() -> Result:
-    return results.agent(5, broken_every=3)
-
-
-@cache
-def many() -> Result:
-    return results.agent(2000, lineages=12, sessions=4, broken_every=41, forget_every=97, turns=40)
 
 
 def group(

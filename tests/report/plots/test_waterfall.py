@@ -19,6 +19,7 @@ from cachelens.report.plots.waterfall import Waterfall
 from tests.report import builders
 from tests.report.plots import results
 from tests.report.plots.drawn import drawn
+from tests.report.plots.results import few, many
 
 PLOT = Waterfall()
 HOSTILE = (
@@ -34,18 +35,8 @@ HOSTILE = (
 
 
 @cache
-def few() -> Result:
-    return results.agent(5, broken_every=3)
-
-
-@cache
 def several() -> Result:
     return results.agent(60, lineages=5, sessions=3, broken_every=7)
-
-
-@cache
-def many() -> Result:
-    return results.agent(2000, lineages=12, sessions=4, broken_every=41, forget_every=97, turns=40)
 
 
 def lossy(worst_first: bool = False) -> Result:

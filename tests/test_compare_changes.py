@@ -1,4 +1,4 @@
-"""Comparing two results: exact changes, causes and sessions found again, and refusal of what cannot be compared."""
+"""What changed between two results: exact figures and causes, the same both ways, and each cause found again."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachelens.errors import UsageError
 from cachelens.model.comparison import Comparison, Delta, FindingDelta
 from cachelens.model.findings import Bucket, Finding
 from cachelens.model.kinds import BUCKETS, OUTCOMES
 from cachelens.model.result import LayoutRow, Result, check
 from cachelens.model.rows import RequestRow
-from cachelens.pipeline.comparison import ALLOWABLE, compare, differences
-from cachelens.pipeline.comparison.pairing import LISTED
+from cachelens.pipeline.comparison import compare
 from tests.advise.sessions import Session, result_of, tool, words
 from tests.report import builders
 
@@ -34,6 +32,7 @@ _OPPOSITE = {
     "mixed": "mixed",
     "": "",
 }
+
 
 # -- results at random: small, consistent, of every shape
 
@@ -331,294 +330,6 @@ def test_figures_are_those_of_the_results() -> None:
     assert values["amplification"] == pytest.approx(totals.prefill_amplification)
     assert values["prompt-per-request"] == totals.prompt_tokens / 84
     assert [bucket.name for bucket in found.buckets] == list(BUCKETS[1:])
-
-
-# -- judgments
-
-
-def _sessions(*sizes: Sequence[int], hit: int, fresh: int = 10, **changes: Any) -> Result:
-    made = [
-        builders.row(
-            at, {"hit": hit, "fresh": fresh}, session_id=f"s{number}", lineage_id=f"l{number}", **changes
-        )
-        for number, size in enumerate(sizes, 1)
-        for at in range(sum(size))
-    ]
-    return builders.result(made, trace={"sessions": len(sizes)})
-
-
-def test_of_the_same_work_amounts_are_judged() -> None:
-    leaner = compare(_sessions([3], hit=90), _sessions([3], hit=20, fresh=9))
-    assert leaner.same_work
-    assert leaner.figure("hit-rate").effect == "worse"
-    assert (leaner.judgment, leaner.judged_by) == ("better", ("computed-tokens",)), (
-        "fewer computed for the same"
-    )
-
-
-def test_of_other_work_rates_are_judged() -> None:
-    """Half the requests compute half the tokens: that is no improvement."""
-    half = compare(_sessions([8], hit=90), _sessions([4], hit=80))
-    assert not half.same_work
-    assert half.figure("computed-tokens").change == -40
-    assert half.figure("computed-tokens").effect == ""
-    assert half.figure("computed-tokens").better == "less"
-    assert (half.judgment, half.judged_by) == ("worse", ("hit-rate", "amplification"))
-
-
-def test_cost_has_a_say_where_both_have_one() -> None:
-    def priced(result: Result, cost: float | None) -> Result:
-        return msgspec.structs.replace(result, totals=msgspec.structs.replace(result.totals, cost_usd=cost))
-
-    one, other = _sessions([3], hit=90), _sessions([3], hit=90, fresh=9)
-    assert compare(priced(one, 1.0), priced(other, 0.5)).judged_by == ("computed-tokens", "cost")
-    assert compare(priced(one, 1.0), priced(other, 1.5)).judgment == "mixed"
-    assert compare(priced(one, 1.0), priced(other, None)).judgment == "better"
-
-
-# -- sessions
-
-
-def test_numbers_that_cachelens_gave_pair_nothing() -> None:
-    """`s1` of both sides may be anything: here each side has them the other way round."""
-    one = _sessions([2], [3], hit=10)
-    other = _sessions([3], [2], hit=10)
-    found = compare(one, other).sessions
-    assert found.paired == 0
-    assert found.only_before.sessions == found.only_after.sessions == 2
-    assert (
-        "number 1 has 2 requests in 1 lineage on one side and 3 requests in 1 lineage on the other"
-        in found.why
-    )
-
-
-def test_sessions_that_look_alike_are_paired_by_order_and_said_to_be() -> None:
-    found = compare(_sessions([2], [3], hit=10), _sessions([2], [3], hit=5)).sessions
-    assert found.ways == {"order": 2}
-    assert found.why == ""
-    assert found.worse == found.better == 0, "as many tokens are computed"
-    assert found.same == 2
-    assert [pair.hit_rate.effect for pair in found.pairs] == ["worse", "worse"]
-
-
-def test_other_numbers_of_sessions_are_not_paired_by_order() -> None:
-    found = compare(_sessions([2], [3], hit=10), _sessions([2], [3], [4], hit=10)).sessions
-    assert found.paired == 0
-    assert "2 sessions on one side and 3 on the other" in found.why
-    assert found.only_after.requests == 9
-    assert not compare(_sessions([2], [3], hit=10), _sessions([2], [3], [4], hit=10)).same_work
-
-
-def _told(session: str, requests: int = 2, **changes: Any) -> list[RequestRow]:
-    return [
-        builders.row(n, {"hit": n, "fresh": 10}, session_id=session, **changes)
-        for n in range(1, requests + 1)
-    ]
-
-
-def test_ids_requests_and_files_say_which_session_is_which() -> None:
-    def side(swapped: bool) -> Result:
-        folder, numbers = ("second", ("s2", "s1")) if swapped else ("first", ("s1", "s2"))
-        mine = [
-            _told("conversation-7", 2 + swapped, source_file=f"{folder}/many.jsonl"),
-            [
-                builders.row(
-                    1,
-                    {"hit": 5},
-                    session_id=numbers[0],
-                    request_id="req_abc",
-                    source_file=f"{folder}/{swapped}",
-                )
-            ],
-            _told(numbers[1], 3, source_file=f"{folder}/task-a.jsonl"),
-            _told("s3", 4 - swapped, source_file=f"{folder}/task-b.jsonl"),
-            _told("s4", 1, source_file=f"{folder}/gone-{folder}.jsonl"),
-        ]
-        if swapped:
-            mine.reverse()
-        return builders.result([row for part in mine for row in part], trace={"sessions": 5})
-
-    found = compare(side(False), side(True)).sessions
-    assert {
-        pair.paired_by: (pair.before_id, pair.after_id) for pair in found.pairs if pair.paired_by != "file"
-    } == {
-        "id": ("conversation-7", "conversation-7"),
-        "requests": ("s1", "s2"),
-    }
-    assert {(pair.before_id, pair.after_id) for pair in found.pairs if pair.paired_by == "file"} == {
-        ("s2", "s1"),
-        ("s3", "s3"),
-    }
-    assert found.same_length == 2
-    assert found.only_before.sessions == found.only_after.sessions == 1
-    assert found.why, "the last of either side is another session, though it is the last"
-
-
-def test_several_sessions_of_a_file_are_paired_where_they_look_alike() -> None:
-    def side(*sizes: int) -> Result:
-        made = [
-            row for at, size in enumerate(sizes, 1) for row in _told(f"s{at}", size, source_file="a.jsonl")
-        ]
-        made += _told("s9", 5, source_file="b.jsonl")
-        return builders.result(made, trace={"sessions": len(sizes) + 1})
-
-    assert compare(side(2, 3), side(2, 3)).sessions.ways == {"order": 2, "file": 1}
-    found = compare(side(2, 3), side(3, 2)).sessions
-    assert found.ways == {"file": 1}
-    assert found.only_before.sessions == 2
-
-
-def test_files_of_the_same_name_below_other_folders() -> None:
-    def side(folder: str, *files: str) -> Result:
-        made = [
-            row
-            for at, file in enumerate(files, 1)
-            for row in _told(f"s{at}", at, source_file=f"{folder}/{file}")
-        ]
-        return builders.result(made, trace={"sessions": len(files)})
-
-    found = compare(
-        side("/data/before", "task-a/t.jsonl", "task-b/t.jsonl", "task-c/t.jsonl"),
-        side("after", "task-c/t.jsonl", "task-a/t.jsonl", "task-d/t.jsonl"),
-    ).sessions
-    assert {(pair.before_id, pair.after_id) for pair in found.pairs if pair.paired_by == "file"} == {
-        ("s1", "s2"),
-        ("s3", "s1"),
-    }
-    assert found.ways == {"file": 2}
-    assert found.only_before.sessions == found.only_after.sessions == 1
-
-
-def test_only_so_many_pairs_are_listed_and_the_rest_is_summed() -> None:
-    one = _sessions(*[[2]] * (LISTED + 7), hit=10)
-    other = _sessions(*[[2]] * (LISTED + 7), hit=10, fresh=13)
-    found = compare(one, other).sessions
-    assert (len(found.pairs), found.left_out) == (LISTED, 7)
-    assert found.left_out_prompt_change == found.left_out_computed_change == 7 * 2 * 3
-    assert found.worse == found.paired == LISTED + 7
-
-
-# -- what can be compared
-
-
-def _replaced(result: Result, where: str, **changes: Any) -> Result:
-    return msgspec.structs.replace(
-        result, **{where: msgspec.structs.replace(getattr(result, where), **changes)}
-    )
-
-
-OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "encoding": ("trace", {"encoding": "cl100k_base"}, ""),
-    "render order": ("trace", {"render": "system-first"}, "render"),
-    "engine": ("engine", {"name": "vllm"}, "engine"),
-    "policy": ("engine", {"policy": "lfu"}, "policy"),
-    "page size": ("engine", {"page_size": 16}, "page-size"),
-    "capacity": ("engine", {"capacity_tokens": None}, "capacity"),
-    "tiers": ("engine", {"tiers": {"host": 5}}, "capacity"),
-    "engine options": ("engine", {"options": {"ttl": "5"}}, "options"),
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_every_condition_that_differs_is_refused_and_can_be_allowed(name: str) -> None:
-    where, change, allowed = OTHERS[name]
-    one = builders.session()
-    other = _replaced(one, where, **change)
-    for pair in ((one, other), (other, one)):
-        with pytest.raises(UsageError) as caught:
-            compare(*pair)
-        assert f"{name}: " in caught.value.message
-        assert caught.value.message.count("before") == 1
-        assert caught.value.hint
-        if not allowed:
-            for all_of_them in ((), tuple(ALLOWABLE)):
-                with pytest.raises(UsageError):
-                    compare(*pair, allow=all_of_them)
-            continue
-        assert f"--across {allowed}" in caught.value.hint
-        found = compare(*pair, allow=(allowed,))
-        assert [one.name for one in found.across] == [name]
-        for others in set(ALLOWABLE) - {allowed}:
-            with pytest.raises(UsageError):
-                compare(*pair, allow=(others,))
-
-
-def test_all_reasons_are_told_at_once() -> None:
-    one = builders.session()
-    other = one
-    for where, change, _ in OTHERS.values():
-        other = _replaced(other, where, **change)
-    assert [found.name for found in differences(one, other)] == [
-        "encoding",
-        "render order",
-        "engine",
-        "policy",
-        "page size",
-        "capacity",
-        "tiers",
-        "engine options",
-    ]
-    with pytest.raises(UsageError) as caught:
-        compare(one, other)
-    assert all(f"{name}: " in caught.value.message for name in OTHERS)
-    assert "200,000 tokens before, unlimited after" in caught.value.message
-    with pytest.raises(UsageError) as caught:
-        compare(one, other, allow=tuple(ALLOWABLE))
-    assert caught.value.message == "these cannot be compared: encoding: o200k_base before, cl100k_base after"
-
-
-def test_an_engine_brings_its_own_policy_pages_and_options_but_no_size() -> None:
-    one = builders.session()
-    other = _replaced(one, "engine", name="vllm", policy="", page_size=16, options={"a": "1"})
-    found = compare(one, other, allow=("engine",))
-    assert [difference.name for difference in found.across] == [
-        "engine",
-        "policy",
-        "page size",
-        "engine options",
-    ]
-    with pytest.raises(UsageError, match="capacity: 200,000 tokens before, 100,000 tokens after"):
-        compare(one, _replaced(other, "engine", capacity_tokens=100_000), allow=("engine",))
-    with pytest.raises(UsageError, match="policy"):
-        compare(one, _replaced(one, "engine", policy="lfu"), allow=("engine",))
-
-
-def test_another_layout_of_results_is_refused() -> None:
-    one = builders.session()
-    with pytest.raises(UsageError, match="layout of the result: 1 before, 2 after"):
-        compare(one, msgspec.structs.replace(one, schema="cachelens.result/2"))
-
-
-def test_names_of_what_may_differ() -> None:
-    one = builders.session()
-    with pytest.raises(UsageError, match="unknown difference to compare across 'capacities'"):
-        compare(one, one, allow=("capacities",))
-    assert {condition for names in ALLOWABLE.values() for condition in names} == set(OTHERS) - {"encoding"}
-
-
-def test_notes_say_what_makes_a_comparison_doubtful() -> None:
-    one = builders.session()
-    other = _replaced(
-        msgspec.structs.replace(one, cachelens="9.9.9"), "trace", models=("m2",), skipped_records=0
-    )
-    notes = " ".join(compare(one, other, notes=("own note",)).notes)
-    assert notes.startswith("own note")
-    assert "before was analyzed by cachelens 0.1.0, after by 9.9.9" in notes
-    assert "3 records of before could not be read" in notes
-    assert "models called: none named before, m2 after" in notes
-    exact = _replaced(one, "trace", encoding="exact")
-    assert any("whether one tokenizer made them is not known" in note for note in compare(exact, exact).notes)
-
-
-def test_no_text_of_prompts_gets_in() -> None:
-    finding = builders.finding()
-    assert finding.location is not None
-    place = msgspec.structs.replace(finding.location, before="SECRET one", now="SECRET two")
-    result = msgspec.structs.replace(
-        builders.session(), findings=(msgspec.structs.replace(finding, location=place),), shows_text=True
-    )
-    assert b"SECRET" not in msgspec.json.encode(compare(result, result))
-    assert compare(result, result).causes[0].after is not None
 
 
 # -- the real thing: a clock is added
