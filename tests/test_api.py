@@ -404,7 +404,7 @@ def test_a_report_that_does_not_add_up_is_refused(report: cachelens.Report, tmp_
     document = json.loads(report.render("json"))
     document["totals"]["hit_tokens"] += 1
     (tmp_path / "x.json").write_text(json.dumps(document))
-    with pytest.raises(cachelens.InputError, match="holds no result"):
+    with pytest.raises(cachelens.UsageError, match="is damaged"):
         cachelens.read(tmp_path / "x.json")
 
 
@@ -418,7 +418,7 @@ def test_saving_leaves_nothing_half_written(
         raise OSError("full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(cachelens.UsageError, match="cannot be written"):
         report.save(path)
     assert [one.name for one in tmp_path.iterdir()] == ["r.json"]
     assert path.read_text() == "before"

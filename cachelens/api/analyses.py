@@ -8,14 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import msgspec
-
 from cachelens.api.choices import Size, Value, one_cache
 from cachelens.api.document import View, frame, table_html
 from cachelens.api.traces import Trace, tables_of
 from cachelens.errors import InputError, UsageError
 from cachelens.model.options import AnalyzeOptions, KvOptions
-from cachelens.model.result import Result, check, decode
+from cachelens.model.result import Result
 from cachelens.pipeline import analyze as run
 from cachelens.pipeline import examine
 from cachelens.pipeline.analysis import Analysis
@@ -23,6 +21,7 @@ from cachelens.pipeline.ledgers import ledger_frame
 from cachelens.report.plots.base import PlotOptions
 from cachelens.report.plots.picture import Picture
 from cachelens.report.renderers.base import DocumentKind, Renderer, RenderOptions
+from cachelens.report.saved import saved_result
 from cachelens.report.terminal.screen import Page
 from cachelens.report.units import count, share
 
@@ -211,15 +210,13 @@ def analyze(
 
 
 def read(path: str | os.PathLike[str]) -> Report:
-    """A report that was saved as JSON. Raises InputError when it cannot be read, or is none."""
-    try:
-        result = decode(Path(path).read_bytes())
-        check(result)
-    except OSError as error:
-        raise InputError(f"{os.fspath(path)}: {error.strerror or 'cannot be read'}") from error
-    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError) as error:
+    """A report that was saved as JSON. Raises InputError when there is none, UsageError when it cannot be used."""
+    if not Path(path).exists():
+        raise InputError(f"{os.fspath(path)}: No such file or directory")
+    result = saved_result(os.fspath(path), pictures=False)
+    if result is None:
         raise InputError(
             f"{os.fspath(path)}: holds no result of an analysis",
             "make one by Report.save, or by `cachelens analyze TRACE -o result.json`",
-        ) from error
+        )
     return Report(result)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from cachelens.errors import UsageError
-from cachelens.report.renderers import RENDERERS
+from cachelens.report.atomic import write_file
+from cachelens.report.choice import by_suffix, renderer_for, suffixes, table_in
 from cachelens.report.renderers.base import DocumentKind, Renderer, RenderOptions
 from cachelens.report.tables import table
-from cachelens.report.tables.names import table_named
 from cachelens.report.terminal.screen import Page
 from cachelens.report.untrusted import clean
 
@@ -41,31 +41,24 @@ class View:
 
     def render(self, format: str = "terminal") -> bytes:  # noqa: A002
         """The document in a format of `cachelens list outputs`. Raises UsageError for one that does not show it."""
-        return self._rendered(_renderer(format, self.kind), "")
+        return self._rendered(renderer_for(format, self.kind), "")
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:  # noqa: A002
         """Write it to `path`, in the format of its suffix unless `format` names one; what is there is replaced.
 
         A format of tables writes the main table, or the one whose name stands before the suffix (`findings.csv`).
-        Raises UsageError for a format that there is not, or that does not show this, and OSError when the file cannot
-        be written; nothing half-written is left.
+        Raises UsageError for a format that there is not, or that does not show this, and when the file cannot be
+        written; nothing half-written is left.
         """
         target = Path(path)
-        name, suffix = _by_suffix(target.name)
-        chosen = format or name
+        chosen = format or by_suffix(target.name)[0]
         if not chosen:
-            known = ", ".join(suffix for name in RENDERERS for suffix in RENDERERS.load(name).suffixes)
             raise UsageError(
-                f"{target}: the suffix names no output format", f"suffixes: {known}; or give format="
+                f"{target}: the suffix names no output format",
+                f"suffixes: {', '.join(suffixes(self.kind))}; or give format=",
             )
-        stem = target.name.lower().removesuffix(suffix)
-        data = self._rendered(_renderer(chosen, self.kind), table_named(self.kind, stem.rpartition(".")[2]))
-        part = target.with_name(f".{target.name[:40]}.{os.getpid()}.part")
-        try:
-            part.write_bytes(data)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+        renderer = renderer_for(chosen, self.kind)
+        write_file(target, self._rendered(renderer, table_in(target.name, self.kind, renderer)))
 
     def _rendered(self, renderer: Renderer, table_name: str) -> bytes:
         return renderer.render(self._document, RenderOptions(Page(), table=table_name))
@@ -96,23 +89,3 @@ def table_html(caption: str, header: Sequence[str], rows: Iterable[Sequence[obje
 
 def _cell(value: object) -> str:
     return html.escape(clean(str(value), _CELL))
-
-
-def _renderer(name: str, kind: DocumentKind) -> Renderer:
-    renderer: Renderer = RENDERERS.load(name)()
-    if kind not in renderer.documents:
-        able = [one for one in RENDERERS if kind in RENDERERS.load(one).documents]
-        raise UsageError(f"{name} does not show this kind of report", f"formats: {', '.join(able)}")
-    return renderer
-
-
-def _by_suffix(file_name: str) -> tuple[str, str]:
-    """The format with the longest suffix that ends the name, and that suffix; both empty when there is none."""
-    lower = file_name.lower()
-    found = [
-        (name, suffix)
-        for name in RENDERERS
-        for suffix in RENDERERS.load(name).suffixes
-        if lower.endswith(suffix)
-    ]
-    return max(found, key=lambda item: len(item[1]), default=("", ""))

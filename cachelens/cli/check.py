@@ -11,9 +11,9 @@ from cachelens.cli.bundles import Cache, Limits, Printing, Reading, Voice
 from cachelens.cli.console import write_stdout
 from cachelens.cli.outputs import check_folder, write_file
 from cachelens.cli.progress import Bar, stderr_is_terminal
-from cachelens.cli.saved import saved_result
 from cachelens.errors import GateFailed
 from cachelens.model.options import AnalyzeOptions, IngestOptions
+from cachelens.report.saved import saved_result
 from cachelens.report.units import plural
 
 if TYPE_CHECKING:

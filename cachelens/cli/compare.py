@@ -12,10 +12,10 @@ from cachelens.cli.bundles import How, Limits, Printing, Voice
 from cachelens.cli.options import names_of
 from cachelens.cli.outputs import Outputs
 from cachelens.cli.progress import Bar, stderr_is_terminal
-from cachelens.cli.saved import saved_result
 from cachelens.cli.sides import Asked, allowed, inherit, pair
 from cachelens.errors import UsageError
 from cachelens.model.options import AnalyzeOptions, IngestOptions
+from cachelens.report.saved import saved_result
 
 if TYPE_CHECKING:
     from cachelens.model.result import Result

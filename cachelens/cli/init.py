@@ -10,7 +10,6 @@ import typer
 
 from cachelens.cli import engine_options as caches
 from cachelens.cli import options
-from cachelens.cli.atomic import Batch, check_folder
 from cachelens.cli.config import file as files
 from cachelens.cli.config.known import settable
 from cachelens.cli.console import Console
@@ -18,6 +17,7 @@ from cachelens.cli.gate_options import BASELINE_FILE
 from cachelens.cli.progress import Bar, stderr_is_terminal
 from cachelens.errors import UsageError
 from cachelens.model.options import AnalyzeOptions, IngestOptions, KvOptions
+from cachelens.report.atomic import Batch, check_folder
 
 if TYPE_CHECKING:
     from cachelens.model.result import Result
@@ -96,8 +96,8 @@ def init(
 
 def _run(trace: str, reading: IngestOptions, cache: AnalyzeOptions, quiet: bool) -> Result:
     """The result of one run: saved, or made now."""
-    from cachelens.cli.saved import saved_result
     from cachelens.pipeline import analyze, load
+    from cachelens.report.saved import saved_result
 
     saved = saved_result(trace, pictures=False)
     if saved is not None:

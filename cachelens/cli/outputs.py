@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cachelens.cli.atomic import Batch, is_special
-from cachelens.cli.atomic import check_folder as check_folder
-from cachelens.cli.atomic import write_file as write_file
 from cachelens.cli.console import Console, write_stdout
 from cachelens.errors import UsageError
-from cachelens.report.renderers import RENDERERS
+from cachelens.report.atomic import Batch, is_special
+from cachelens.report.atomic import check_folder as check_folder
+from cachelens.report.atomic import write_file as write_file
+from cachelens.report.choice import by_suffix, renderer_for, suffixes, table_in
 from cachelens.report.renderers.base import DocumentKind, Renderer, RenderOptions
-from cachelens.report.tables.names import TABLES, table_named
+from cachelens.report.tables.names import TABLES
 from cachelens.report.terminal.screen import Page
 
 if TYPE_CHECKING:
@@ -99,14 +99,14 @@ def plan(
     Files go by their suffix; `format_name` is for stdout and for files whose suffix names no format. Raises
     UsageError for formats, places or overwriting that cannot be.
     """
-    chosen = _renderer(format_name, kind) if format_name is not None else None
+    chosen = renderer_for(format_name, kind) if format_name is not None else None
     places = list(files or [])
     if _STDOUT not in places and not (quiet and places):
         places.append(_STDOUT)
     items: list[Output] = []
     for place in places:
         if place == _STDOUT:
-            items.append(Output(place, chosen or _renderer("terminal", kind)))
+            items.append(Output(place, chosen or renderer_for("terminal", kind)))
         elif place.endswith(("/", os.sep)):
             items += _tables_in(place, kind)
         else:
@@ -120,24 +120,21 @@ def _render(item: Output, document: Document, page: Page, console: Console) -> b
 
 
 def _file(place: str, kind: DocumentKind, chosen: Renderer | None) -> Output:
-    name, suffix = _by_suffix(place)
-    renderer = _renderer(name, kind) if name else chosen
+    name, _ = by_suffix(place)
+    renderer = renderer_for(name, kind) if name else chosen
     if renderer is None:
         raise UsageError(
             f"{place}: the suffix names no output format",
-            f"suffixes: {', '.join(_suffixes(kind))}; or say --format NAME",
+            f"suffixes: {', '.join(suffixes(kind))}; or say --format NAME",
         )
-    if not getattr(renderer, "tabular", False):
-        return Output(place, renderer)
-    stem = Path(place).name.lower().removesuffix(suffix)
-    return Output(place, renderer, table_named(kind, stem.rpartition(".")[2]))
+    return Output(place, renderer, table_in(Path(place).name, kind, renderer))
 
 
 def _tables_in(folder: str, kind: DocumentKind) -> Iterator[Output]:
     """Every table of the document, as a file in `folder`."""
     path = Path(folder)
-    name, suffix = _by_suffix(path.name)
-    renderer = _renderer(name or _FOLDER_FORMAT, kind)
+    name, suffix = by_suffix(path.name)
+    renderer = renderer_for(name or _FOLDER_FORMAT, kind)
     if not getattr(renderer, "tabular", False):
         raise UsageError(f"{folder}: {renderer.name} is one file, not a folder", "leave the slash out")
     if path.exists() and not path.is_dir():
@@ -180,35 +177,3 @@ def _check_file(item: Output, path: Path, force: bool, inputs: Sequence[str]) ->
     if not item.in_folder and not path.parent.is_dir():
         raise UsageError(f"{shown}: folder {Path(shown).parent} does not exist")
     check_folder(path.parent)
-
-
-def _renderer(name: str, kind: DocumentKind) -> Renderer:
-    renderer: Renderer = RENDERERS.load(name)()
-    if kind not in renderer.documents:
-        raise UsageError(f"{name} does not show this kind of report", f"formats: {', '.join(_names(kind))}")
-    return renderer
-
-
-def _all(kind: DocumentKind) -> list[Renderer]:
-    loaded: list[Renderer] = [RENDERERS.load(name)() for name in RENDERERS]
-    return [renderer for renderer in loaded if kind in renderer.documents]
-
-
-def _names(kind: DocumentKind) -> list[str]:
-    return [renderer.name for renderer in _all(kind)]
-
-
-def _suffixes(kind: DocumentKind) -> list[str]:
-    return [suffix for renderer in _all(kind) for suffix in renderer.suffixes]
-
-
-def _by_suffix(place: str) -> tuple[str, str]:
-    """The format with the longest suffix that ends `place`, and that suffix; both empty when there is none."""
-    lower = place.lower()
-    found = [
-        (name, suffix)
-        for name in RENDERERS
-        for suffix in RENDERERS.load(name).suffixes
-        if lower.endswith(suffix)
-    ]
-    return max(found, key=lambda item: len(item[1]), default=("", ""))

@@ -13,10 +13,10 @@ from cachelens.cli.bundles import Cache, Limits, Reading
 from cachelens.cli.console import Console
 from cachelens.cli.outputs import Outputs, plan
 from cachelens.cli.progress import Bar, stderr_is_terminal
-from cachelens.cli.saved import saved_result
 from cachelens.errors import UsageError
 from cachelens.model.options import AnalyzeOptions, IngestOptions
 from cachelens.report.plots import PLOTS
+from cachelens.report.saved import saved_result
 
 if TYPE_CHECKING:
     from cachelens.model.result import Result

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cachelens.cli.bundles import Printing, Voice
-from cachelens.cli.saved import saved_result
 from cachelens.errors import UsageError
+from cachelens.report.saved import saved_result
 
 ResultFile = Annotated[str, typer.Argument(metavar="RESULT", show_default=False, hidden=True)]
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from cachelens.cli import atomic, run
+from cachelens.cli import run
 from cachelens.errors import InputError
 from cachelens.model.result import decode
+from cachelens.report import atomic
 from cachelens.report.renderers import RENDERERS
 from cachelens.report.renderers.parquet import Parquet
 from cachelens.report.tables.names import TABLES

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cachelens.cli import saved
-from cachelens.cli.saved import saved_result
 from cachelens.errors import CachelensError, InputError, UsageError
 from cachelens.model.result import encode
+from cachelens.report import saved
+from cachelens.report.saved import saved_result
 from tests.report import builders
 from tests.report.plots.pictured import pictured
 

@@ -7,41 +7,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cachelens.report.renderers.base import DocumentKind, RenderOptions
+from cachelens.report.machines.renderer import VerdictRenderer
 
 if TYPE_CHECKING:
     from cachelens.model.verdict import Check, Verdict
-    from cachelens.report.renderers.base import Document
 
 #: GitHub shows so many annotations of one step and level.
 _MOST = 10
 
 
-class Github:
+class Github(VerdictRenderer):
     """`::error` for what failed, `::warning` for what is worth one, `::notice` that all passed."""
 
     name = "github"
-    suffixes: tuple[str, ...] = ()
-    documents: frozenset[DocumentKind] = frozenset({"verdict"})
-    binary = False
-    pictures = False
-    tabular = False
 
-    def render(self, document: Document, options: RenderOptions) -> bytes:
-        """Workflow commands as UTF-8. Raises TypeError for anything but a verdict."""
-        from cachelens.model.verdict import Verdict
-
-        if not isinstance(document, Verdict):
-            raise TypeError(f"{self.name} shows verdicts only")
+    def written(self, verdict: Verdict) -> bytes:
+        """Workflow commands as UTF-8."""
         lines: list[str] = []
         for status, command in (("failed", "error"), ("warned", "warning")):
-            own = [check for check in document.checks if check.status == status]
+            own = [check for check in verdict.checks if check.status == status]
             shown = own if len(own) <= _MOST else own[: _MOST - 1]
-            lines += [_line(command, document, check) for check in shown]
+            lines += [_line(command, verdict, check) for check in shown]
             if len(own) > len(shown):
                 lines.append(f"::{command} title=cachelens::{len(own) - len(shown):,} more checks {status}")
-        if document.passed:
-            lines.append(f"::notice title=cachelens::the gate is passed: {len(document.checks):,} checks")
+        if verdict.passed:
+            lines.append(f"::notice title=cachelens::the gate is passed: {len(verdict.checks):,} checks")
         return "".join(line + "\n" for line in lines).encode("utf-8", "replace")
 
 

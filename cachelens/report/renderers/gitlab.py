@@ -7,48 +7,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cachelens.report.renderers.base import DocumentKind, RenderOptions
+from cachelens.report.machines.renderer import VerdictRenderer
 
 if TYPE_CHECKING:
-    from cachelens.report.renderers.base import Document
+    from cachelens.model.verdict import Verdict
 
 _SEVERITIES: Final = {"failed": "major", "warned": "minor", "noted": "info"}
 
 
-class Gitlab:
+class Gitlab(VerdictRenderer):
     """One entry for each check that failed or is worth a warning."""
 
     name = "gitlab"
-    suffixes: tuple[str, ...] = (".codequality.json",)
-    documents: frozenset[DocumentKind] = frozenset({"verdict"})
-    binary = False
-    pictures = False
-    tabular = False
+    suffixes = (".codequality.json",)
 
-    def render(self, document: Document, options: RenderOptions) -> bytes:
-        """Indented JSON. Raises TypeError for anything but a verdict."""
+    def written(self, verdict: Verdict) -> bytes:
+        """Indented JSON."""
         import msgspec
         import xxhash
 
-        from cachelens.model.verdict import Verdict
         from cachelens.report.machines.places import file_of, line_of, message
 
-        if not isinstance(document, Verdict):
-            raise TypeError(f"{self.name} shows verdicts only")
         entries = []
-        for check in document.checks:
+        for check in verdict.checks:
             if check.status not in _SEVERITIES:
                 continue
             same = f"{check.kind}\0{check.name}\0{check.culprit or check.session or ''}"
             entries.append(
                 {
-                    "description": message(document, check),
+                    "description": message(verdict, check),
                     "check_name": f"cachelens {check.name}",
                     "fingerprint": xxhash.xxh3_128_hexdigest(same.encode("utf-8", "surrogatepass")),
                     "severity": _SEVERITIES[check.status],
                     "location": {
-                        "path": file_of(document, check),
-                        "lines": {"begin": line_of(document, check)},
+                        "path": file_of(verdict, check),
+                        "lines": {"begin": line_of(verdict, check)},
                     },
                 }
             )

@@ -8,35 +8,26 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from cachelens.report.renderers.base import DocumentKind, RenderOptions
+from cachelens.report.machines.renderer import VerdictRenderer
 
 if TYPE_CHECKING:
     from cachelens.model.verdict import Check, Verdict
-    from cachelens.report.renderers.base import Document
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: Final = {"failed": "error", "warned": "warning", "noted": "note"}
 
 
-class Sarif:
+class Sarif(VerdictRenderer):
     """One result for each check that failed or is worth a warning."""
 
     name = "sarif"
-    suffixes: tuple[str, ...] = (".sarif", ".sarif.json")
-    documents: frozenset[DocumentKind] = frozenset({"verdict"})
-    binary = False
-    pictures = False
-    tabular = False
+    suffixes = (".sarif", ".sarif.json")
 
-    def render(self, document: Document, options: RenderOptions) -> bytes:
-        """Indented JSON. Raises TypeError for anything but a verdict."""
+    def written(self, verdict: Verdict) -> bytes:
+        """Indented JSON."""
         import msgspec
 
-        from cachelens.model.verdict import Verdict
-
-        if not isinstance(document, Verdict):
-            raise TypeError(f"{self.name} shows verdicts only")
-        bad = [check for check in document.checks if check.status in _LEVELS]
+        bad = [check for check in verdict.checks if check.status in _LEVELS]
         named = sorted({_id(check): check for check in bad}.items(), key=itemgetter(0))
         log = {
             "$schema": _SCHEMA,
@@ -46,12 +37,12 @@ class Sarif:
                     "tool": {
                         "driver": {
                             "name": "cachelens",
-                            "version": document.cachelens,
+                            "version": verdict.cachelens,
                             "rules": [_rule(name, check) for name, check in named],
                         }
                     },
                     "columnKind": "unicodeCodePoints",
-                    "results": [_result(document, check) for check in bad],
+                    "results": [_result(verdict, check) for check in bad],
                     "invocations": [{"executionSuccessful": True}],
                 }
             ],
